@@ -1,0 +1,345 @@
+//! The catalog: every figure that travels as a series, with its id, column name and meaning.
+//!
+//! One list serves the agent (what to fill in), the wire (ids), and the collector (columns and
+//! their order). Ids are never reused. Values are unsigned 64-bit integers in the unit that the
+//! name ends with; a ratio travels as its two parts.
+
+/// How a figure behaves in time, which decides how it is coded and rolled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// What was added since the row before; rolls up by sum. The agent has already taken resets out.
+    Increment,
+    /// A level at the row's time; rolls up by minimum, maximum and mean.
+    Gauge,
+}
+
+/// Whether every row of the kind has the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A row without it is not sent.
+    Required,
+    /// The kernel may lack it; the column is `Nullable`.
+    Optional,
+}
+
+/// One figure of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Number on the wire, unique within the kind, never reused.
+    pub id: u32,
+    /// Column name in ClickHouse; the unit is its last word.
+    pub name: &'static str,
+    /// Coding and roll-up.
+    pub behaviour: Behaviour,
+    /// Whether it may be missing.
+    pub presence: Presence,
+}
+
+/// What a series is about. The number is the wire's `SeriesBlock.kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum SeriesKind {
+    /// The host as a whole.
+    Host = 1,
+    /// One block device.
+    Disk = 2,
+    /// One mounted file system.
+    Filesystem = 3,
+    /// One network interface.
+    Interface = 4,
+    /// One of the agent's own sources.
+    Source = 5,
+}
+
+impl SeriesKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Host,
+        Self::Disk,
+        Self::Filesystem,
+        Self::Interface,
+        Self::Source,
+    ];
+
+    /// The kind with this number on the wire.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// Base table that holds the kind's rows.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Host => "host_raw",
+            Self::Disk => "disk_raw",
+            Self::Filesystem => "filesystem_raw",
+            Self::Interface => "interface_raw",
+            Self::Source => "source_raw",
+        }
+    }
+
+    /// Label columns, in the order in which `SeriesBlock.labels` has them.
+    #[must_use]
+    pub const fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &[],
+            Self::Disk => &["device"],
+            Self::Filesystem => &["mount_point", "device", "filesystem_type"],
+            Self::Interface => &["interface"],
+            Self::Source => &["source"],
+        }
+    }
+
+    /// Figures of the kind. A row's values stand in this order.
+    #[must_use]
+    pub const fn metrics(self) -> &'static [Metric] {
+        match self {
+            Self::Host => HostMetric::METRICS,
+            Self::Disk => DiskMetric::METRICS,
+            Self::Filesystem => FilesystemMetric::METRICS,
+            Self::Interface => InterfaceMetric::METRICS,
+            Self::Source => SourceMetric::METRICS,
+        }
+    }
+
+    /// Position of the metric with this wire id within [`SeriesKind::metrics`].
+    #[must_use]
+    pub fn position(self, id: u32) -> Option<usize> {
+        // Ids were given in order without holes so far, which makes the first guess right.
+        let metrics = self.metrics();
+        let guess = (id as usize).checked_sub(1)?;
+        match metrics.get(guess) {
+            Some(metric) if metric.id == id => Some(guess),
+            _ => metrics.iter().position(|metric| metric.id == id),
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $id:literal, $column:literal, $behaviour:ident, $presence:ident;)+ }) => {
+        $(#[$doc])*
+        ///
+        /// A variant's number is its position in a row, not its wire id.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// The catalog entries, in row order.
+            pub const METRICS: &'static [Metric] = &[
+                $(Metric { id: $id, name: $column, behaviour: Behaviour::$behaviour, presence: Presence::$presence },)+
+            ];
+            /// How many values a row has.
+            pub const COUNT: usize = Self::METRICS.len();
+        }
+    };
+}
+
+metrics! {
+    /// Figures of the host as a whole.
+    HostMetric {
+        /// User mode, guests included, all cores together. /proc/stat, in steps of one clock tick.
+        CpuUser = 1, "cpu_user_us", Increment, Required;
+        /// User mode at lowered priority.
+        CpuNice = 2, "cpu_nice_us", Increment, Required;
+        /// Kernel mode.
+        CpuSystem = 3, "cpu_system_us", Increment, Required;
+        /// Idle.
+        CpuIdle = 4, "cpu_idle_us", Increment, Required;
+        /// Idle with I/O outstanding.
+        CpuIowait = 5, "cpu_iowait_us", Increment, Required;
+        /// Hardware interrupts.
+        CpuIrq = 6, "cpu_irq_us", Increment, Required;
+        /// Software interrupts.
+        CpuSoftirq = 7, "cpu_softirq_us", Increment, Required;
+        /// Taken by the hypervisor.
+        CpuSteal = 8, "cpu_steal_us", Increment, Required;
+        /// Cores the kernel schedules on.
+        CpuCount = 9, "cpu_count", Gauge, Required;
+        /// Context switches.
+        ContextSwitches = 10, "context_switches", Increment, Required;
+        /// Interrupts served.
+        Interrupts = 11, "interrupts", Increment, Required;
+        /// Processes and threads created.
+        Forks = 12, "forks", Increment, Required;
+        /// Tasks ready to run.
+        TasksRunning = 13, "tasks_running", Gauge, Required;
+        /// Tasks waiting for I/O.
+        TasksBlocked = 14, "tasks_blocked", Gauge, Required;
+        /// Tasks (threads) that exist. /proc/loadavg.
+        Tasks = 15, "tasks", Gauge, Required;
+        /// Load average over 1 minute, times 100.
+        Load1 = 16, "load1_x100", Gauge, Required;
+        /// Load average over 5 minutes, times 100.
+        Load5 = 17, "load5_x100", Gauge, Required;
+        /// Load average over 15 minutes, times 100.
+        Load15 = 18, "load15_x100", Gauge, Required;
+        /// MemTotal.
+        MemTotal = 19, "mem_total_bytes", Gauge, Required;
+        /// MemFree.
+        MemFree = 20, "mem_free_bytes", Gauge, Required;
+        /// MemAvailable: what can be had without swapping.
+        MemAvailable = 21, "mem_available_bytes", Gauge, Required;
+        /// Buffers.
+        MemBuffers = 22, "mem_buffers_bytes", Gauge, Required;
+        /// Cached.
+        MemCached = 23, "mem_cached_bytes", Gauge, Required;
+        /// Shmem.
+        MemShared = 24, "mem_shared_bytes", Gauge, Required;
+        /// Slab.
+        MemSlab = 25, "mem_slab_bytes", Gauge, Required;
+        /// Dirty.
+        MemDirty = 26, "mem_dirty_bytes", Gauge, Required;
+        /// Committed_AS.
+        MemCommitted = 27, "mem_committed_bytes", Gauge, Required;
+        /// SwapTotal.
+        SwapTotal = 28, "swap_total_bytes", Gauge, Required;
+        /// SwapFree.
+        SwapFree = 29, "swap_free_bytes", Gauge, Required;
+        /// Pages read from swap. /proc/vmstat pswpin.
+        SwapIn = 30, "swap_in_pages", Increment, Required;
+        /// Pages written to swap. /proc/vmstat pswpout.
+        SwapOut = 31, "swap_out_pages", Increment, Required;
+        /// Page faults. /proc/vmstat pgfault.
+        PageFaults = 32, "page_faults", Increment, Required;
+        /// Page faults that read from disk. /proc/vmstat pgmajfault.
+        MajorPageFaults = 33, "major_page_faults", Increment, Required;
+        /// Processes killed for want of memory. /proc/vmstat oom_kill.
+        OomKills = 34, "oom_kills", Increment, Optional;
+        /// Open file descriptions. /proc/sys/fs/file-nr.
+        FileDescriptorsUsed = 35, "file_descriptors_used", Gauge, Required;
+        /// Their limit.
+        FileDescriptorsMax = 36, "file_descriptors_max", Gauge, Required;
+        /// Processes (thread groups) that exist; counted at a slower cadence and repeated.
+        Processes = 37, "processes", Gauge, Optional;
+        /// Time since boot, suspended time included.
+        Uptime = 38, "uptime_ms", Gauge, Required;
+        /// Time some task waited for a CPU. /proc/pressure/cpu.
+        PressureCpuSome = 39, "pressure_cpu_some_us", Increment, Optional;
+        /// Time some task waited for memory.
+        PressureMemorySome = 40, "pressure_memory_some_us", Increment, Optional;
+        /// Time all tasks waited for memory.
+        PressureMemoryFull = 41, "pressure_memory_full_us", Increment, Optional;
+        /// Time some task waited for I/O.
+        PressureIoSome = 42, "pressure_io_some_us", Increment, Optional;
+        /// Time all tasks waited for I/O.
+        PressureIoFull = 43, "pressure_io_full_us", Increment, Optional;
+        /// Memory limit of the agent's own control group, where it has one.
+        CgroupMemoryMax = 44, "cgroup_memory_max_bytes", Gauge, Optional;
+        /// Memory used by that control group.
+        CgroupMemoryUsed = 45, "cgroup_memory_used_bytes", Gauge, Optional;
+        /// CPU time allowed to that control group per second of wall time.
+        CgroupCpuMax = 46, "cgroup_cpu_max_us", Gauge, Optional;
+        /// Time that control group was throttled.
+        CgroupThrottled = 47, "cgroup_throttled_us", Increment, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of one block device, from /proc/diskstats.
+    DiskMetric {
+        /// Reads completed.
+        Reads = 1, "reads", Increment, Required;
+        /// Bytes read.
+        ReadBytes = 2, "read_bytes", Increment, Required;
+        /// Time reads took, summed over them.
+        ReadTime = 3, "read_time_us", Increment, Required;
+        /// Writes completed.
+        Writes = 4, "writes", Increment, Required;
+        /// Bytes written.
+        WriteBytes = 5, "write_bytes", Increment, Required;
+        /// Time writes took, summed over them.
+        WriteTime = 6, "write_time_us", Increment, Required;
+        /// Requests under way.
+        InProgress = 7, "in_progress", Gauge, Required;
+        /// Time with at least one request under way.
+        IoTime = 8, "io_time_us", Increment, Required;
+        /// The same weighted by the number of requests.
+        WeightedIoTime = 9, "weighted_io_time_us", Increment, Required;
+    }
+}
+
+metrics! {
+    /// Figures of one mounted file system, from statvfs.
+    FilesystemMetric {
+        /// Size.
+        Size = 1, "size_bytes", Gauge, Required;
+        /// Free, reserved blocks included.
+        Free = 2, "free_bytes", Gauge, Required;
+        /// Free to an unprivileged user.
+        Available = 3, "available_bytes", Gauge, Required;
+        /// Inodes.
+        Inodes = 4, "inodes", Gauge, Required;
+        /// Inodes free.
+        InodesFree = 5, "inodes_free", Gauge, Required;
+        /// 1 when mounted read-only.
+        ReadOnly = 6, "read_only", Gauge, Required;
+    }
+}
+
+metrics! {
+    /// Figures of one network interface, from /proc/net/dev.
+    InterfaceMetric {
+        /// Bytes received.
+        ReceiveBytes = 1, "receive_bytes", Increment, Required;
+        /// Packets received.
+        ReceivePackets = 2, "receive_packets", Increment, Required;
+        /// Receive errors.
+        ReceiveErrors = 3, "receive_errors", Increment, Required;
+        /// Packets received and dropped.
+        ReceiveDrops = 4, "receive_drops", Increment, Required;
+        /// Bytes sent.
+        TransmitBytes = 5, "transmit_bytes", Increment, Required;
+        /// Packets sent.
+        TransmitPackets = 6, "transmit_packets", Increment, Required;
+        /// Transmit errors.
+        TransmitErrors = 7, "transmit_errors", Increment, Required;
+        /// Packets dropped before sending.
+        TransmitDrops = 8, "transmit_drops", Increment, Required;
+    }
+}
+
+metrics! {
+    /// What the agent's own sources did, so that a figure that is missing has a reason.
+    SourceMetric {
+        /// Runs begun.
+        Runs = 1, "runs", Increment, Required;
+        /// Runs that ended in an error.
+        Failures = 2, "failures", Increment, Required;
+        /// Runs that passed their deadline.
+        Timeouts = 3, "timeouts", Increment, Required;
+        /// Time the runs took.
+        Duration = 4, "duration_us", Increment, Required;
+        /// Rows, lines or events read.
+        Items = 5, "items", Increment, Required;
+        /// Items that were not understood.
+        Unparsed = 6, "unparsed", Increment, Required;
+        /// Items understood but not kept.
+        Dropped = 7, "dropped", Increment, Required;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_names_are_unique_within_a_kind_and_found_again() {
+        for kind in SeriesKind::ALL {
+            let metrics = kind.metrics();
+            assert_eq!(SeriesKind::from_number(kind as u32), Some(kind));
+            for (position, metric) in metrics.iter().enumerate() {
+                assert_eq!(kind.position(metric.id), Some(position), "{}", metric.name);
+                assert!(
+                    metrics[..position]
+                        .iter()
+                        .all(|other| other.name != metric.name),
+                    "{}",
+                    metric.name
+                );
+            }
+            assert_eq!(kind.position(0), None);
+            assert_eq!(kind.position(u32::MAX), None);
+        }
+    }
+}
