@@ -13,6 +13,7 @@ pub mod limits;
 pub mod payload;
 pub mod requests;
 pub mod series;
+pub mod settings;
 pub mod sketch;
 
 /// Messages and service as generated from `crmscope/v1/uplink.proto`.

@@ -235,6 +235,30 @@ impl SeriesTable {
         })
     }
 
+    /// Appends another table's rows, or gives it back when it is of another entity or shape.
+    ///
+    /// # Errors
+    /// The other table, unchanged.
+    pub fn append(&mut self, mut other: Self) -> Result<(), Self> {
+        let same_shape = || {
+            self.columns
+                .iter()
+                .zip(&other.columns)
+                .all(|(a, b)| a.is_some() == b.is_some())
+        };
+        if self.kind != other.kind || self.labels != other.labels || !same_shape() {
+            return Err(other);
+        }
+        self.timestamps_ms.append(&mut other.timestamps_ms);
+        self.intervals_ms.append(&mut other.intervals_ms);
+        for (column, mut more) in self.columns.iter_mut().zip(other.columns) {
+            if let (Some(column), Some(more)) = (column, &mut more) {
+                column.append(more);
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts the table after `rows` rows and returns the rest.
     #[must_use]
     pub fn split_off(&mut self, rows: usize) -> Self {
