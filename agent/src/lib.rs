@@ -1,1 +1,5 @@
-//! Agent.
+//! temp
+pub mod clock;
+pub mod outbox;
+pub mod sources;
+pub mod spool;

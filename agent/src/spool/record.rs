@@ -1,0 +1,151 @@
+//! One record of a segment: a sealed batch, and where its source stood after it.
+//!
+//! Layout, little endian, 44 bytes and then the body:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 4 | magic `CSR1` |
+//! | 4 | CRC-32 of everything after this field |
+//! | 4 | length of the checkpoint |
+//! | 4 | length of the batch |
+//! | 8 | sequence |
+//! | 8 | created, Unix ms |
+//! | 4 | items |
+//! | 4 | flags: bit 0 set when the next record belongs to the same append |
+//! | 4 | reserved, 0 |
+//! | n | checkpoint, then batch |
+
+use crmscope_proto::limits::BATCH_MAX_BYTES;
+
+const MAGIC: [u8; 4] = *b"CSR1";
+const FLAG_CONTINUES: u32 = 1;
+
+/// Bytes before the body.
+pub(super) const HEADER_BYTES: usize = 44;
+
+/// Longest checkpoint a source may keep, bytes.
+pub const CHECKPOINT_MAX_BYTES: usize = 256 * 1024;
+
+/// A record, read or to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Sequence within the lane.
+    pub sequence: u64,
+    /// Agent's wall clock, Unix ms.
+    pub created_ms: i64,
+    /// Rows in the batch.
+    pub items: u32,
+    /// Whether the next record was appended in the same step.
+    pub continues: bool,
+    /// Where the lane's source stood; empty when it has no position or the append goes on.
+    pub checkpoint: Vec<u8>,
+    /// The encoded batch.
+    pub batch: Vec<u8>,
+}
+
+/// What stands at a place of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    /// A whole record and its length.
+    Whole(Record, usize),
+    /// The bytes end within a record: an append that was cut off.
+    Torn,
+    /// Not a record, or one whose checksum is wrong.
+    Corrupt,
+}
+
+impl Record {
+    /// Appends the record's bytes.
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&[0; 4]);
+        for length in [self.checkpoint.len(), self.batch.len()] {
+            // Both are bounded far below 4 GiB before they come here.
+            out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        out.extend_from_slice(&self.sequence.to_le_bytes());
+        out.extend_from_slice(&self.created_ms.to_le_bytes());
+        out.extend_from_slice(&self.items.to_le_bytes());
+        out.extend_from_slice(&(if self.continues { FLAG_CONTINUES } else { 0 }).to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.checkpoint);
+        out.extend_from_slice(&self.batch);
+        let checksum = crc32fast::hash(&out[start + 8..]);
+        out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// Reads the record at the start of `bytes`.
+    pub(super) fn parse(bytes: &[u8]) -> Parsed {
+        if bytes.len() < HEADER_BYTES {
+            return if MAGIC.starts_with(&bytes[..bytes.len().min(4)]) || bytes.starts_with(&MAGIC) {
+                Parsed::Torn
+            } else {
+                Parsed::Corrupt
+            };
+        }
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        let (checkpoint, batch) = (u32_at(8) as usize, u32_at(12) as usize);
+        if bytes[..4] != MAGIC || checkpoint > CHECKPOINT_MAX_BYTES || batch > BATCH_MAX_BYTES {
+            return Parsed::Corrupt;
+        }
+        let length = HEADER_BYTES + checkpoint + batch;
+        let Some(whole) = bytes.get(..length) else {
+            return Parsed::Torn;
+        };
+        if crc32fast::hash(&whole[8..]) != u32_at(4) {
+            return Parsed::Corrupt;
+        }
+        let record = Self {
+            sequence: u64_at(16),
+            created_ms: u64_at(24).cast_signed(),
+            items: u32_at(32),
+            continues: u32_at(36) & FLAG_CONTINUES != 0,
+            checkpoint: whole[HEADER_BYTES..HEADER_BYTES + checkpoint].to_vec(),
+            batch: whole[HEADER_BYTES + checkpoint..].to_vec(),
+        };
+        Parsed::Whole(record, length)
+    }
+
+    /// Where the next record may begin in `bytes`, for going on after damage.
+    pub(super) fn find(bytes: &[u8]) -> Option<usize> {
+        memchr::memmem::find(bytes, &MAGIC)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            sequence: 7,
+            created_ms: -5,
+            items: 3,
+            continues: true,
+            checkpoint: b"position".to_vec(),
+            batch: vec![0, 255, 10, 13],
+        }
+    }
+
+    #[test]
+    fn a_record_survives_and_every_cut_and_flip_is_seen() {
+        let mut bytes = Vec::new();
+        record().write_to(&mut bytes);
+        assert_eq!(Record::parse(&bytes), Parsed::Whole(record(), bytes.len()));
+        for cut in 0..bytes.len() {
+            assert_eq!(Record::parse(&bytes[..cut]), Parsed::Torn, "cut at {cut}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                !matches!(Record::parse(&flipped), Parsed::Whole(..)),
+                "bit {bit}"
+            );
+        }
+    }
+}
