@@ -1,0 +1,58 @@
+//! The migration files, in the order in which they are applied.
+//!
+//! An applied file is never edited: a change is a new file and a new line here.
+
+/// One SQL file.
+#[derive(Debug)]
+pub(super) struct Migration {
+    /// The number its name starts with.
+    pub(super) version: u32,
+    /// File name.
+    pub(super) name: &'static str,
+    /// Its text.
+    pub(super) sql: &'static str,
+}
+
+impl Migration {
+    /// FNV-1a of the text, in hexadecimal: it is to notice an edit, not to withstand an attack.
+    pub(super) fn checksum(&self) -> String {
+        let hash = self
+            .sql
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        format!("{hash:016x}")
+    }
+}
+
+macro_rules! file {
+    ($version:literal, $name:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../deploy/clickhouse/migrations/", $name)),
+        }
+    };
+}
+
+/// The file that the history itself rests on; run before the history is read.
+pub(super) const FOUNDATION: Migration = file!(1, "0001_foundation.sql");
+
+/// Every migration, the foundation too, so that an edit of it is noticed.
+pub(super) const MIGRATIONS: &[Migration] = &[
+    FOUNDATION,
+    file!(2, "0002_functions.sql"),
+    file!(3, "0003_host_raw.sql"),
+    file!(4, "0004_host_minutes.sql"),
+    file!(5, "0005_host_hours_days.sql"),
+    file!(6, "0006_disk.sql"),
+    file!(7, "0007_filesystem.sql"),
+    file!(8, "0008_interface.sql"),
+    file!(9, "0009_source.sql"),
+    file!(10, "0010_requests.sql"),
+    file!(11, "0011_security.sql"),
+    file!(12, "0012_presence.sql"),
+    file!(13, "0013_ledger.sql"),
+    file!(14, "0014_agents.sql"),
+];

@@ -1,0 +1,204 @@
+//! The schema in ClickHouse: migrations, the queries of pages and proofs, and the charts.
+//!
+//! Owns every SQL file under `deploy/clickhouse`, compiled in, so that a collector and its schema
+//! cannot be of different versions. Promises: [`migrate`] may run at every start, twice, from
+//! several collectors together, and after a crash in the middle; it never drops or rewrites data,
+//! so ingest goes on meanwhile; a migration that was edited after it was applied is an error.
+//! Leaves connecting, retries and rows to `storage` and `writer`.
+
+mod migrations;
+pub mod queries;
+mod statements;
+
+#[cfg(test)]
+mod tests;
+
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+use migrations::{FOUNDATION, MIGRATIONS, Migration};
+
+/// Database of every table. The SQL files name it, so it cannot be configured.
+pub const DATABASE: &str = "crmscope";
+
+/// The view that ClickHouse's own /dashboard page reads; replaced at every [`migrate`].
+const DASHBOARDS: Migration = Migration {
+    version: 0,
+    name: "dashboards.sql",
+    sql: include_str!("../../../deploy/clickhouse/dashboards.sql"),
+};
+
+/// What [`migrate`] found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Files applied now, in order.
+    pub applied: Vec<&'static str>,
+    /// How many had been applied before.
+    pub already_applied: usize,
+    /// Recorded migrations that this binary does not know: a newer collector was here.
+    pub newer: Vec<String>,
+}
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// The server refused a statement.
+    #[error("{file}, statement {statement} (line {line}): {source}")]
+    Statement {
+        /// The SQL file.
+        file: &'static str,
+        /// Number of the statement in it, from 1.
+        statement: usize,
+        /// Line on which it starts.
+        line: usize,
+        /// What the server said.
+        source: clickhouse::error::Error,
+    },
+    /// A quote, comment or heredoc does not end.
+    #[error("{file}, line {line}: a quote or comment that starts here does not end")]
+    Unterminated {
+        /// The SQL file.
+        file: &'static str,
+        /// Line on which it starts.
+        line: usize,
+    },
+    /// A migration is not what was applied under its number.
+    #[error(
+        "migration {version} was applied as {recorded_name} with checksum {recorded}, but this \
+         binary holds {file} with checksum {embedded}; applied migrations are never edited: \
+         restore the file and put the change into a new one"
+    )]
+    Edited {
+        /// Its number.
+        version: u32,
+        /// The file in this binary.
+        file: &'static str,
+        /// Checksum of the file in this binary.
+        embedded: String,
+        /// The file that was applied.
+        recorded_name: String,
+        /// Checksum of what was applied.
+        recorded: String,
+    },
+    /// `crmscope.schema_migrations` cannot be read or written.
+    #[error("crmscope.schema_migrations: {0}")]
+    History(#[source] clickhouse::error::Error),
+}
+
+/// A row of `crmscope.schema_migrations`.
+#[derive(Clone, Debug, Row, Deserialize)]
+struct Recorded {
+    version: u32,
+    name: String,
+    checksum: String,
+}
+
+/// Brings the database up to this binary's schema and refreshes the charts.
+///
+/// The client's own database is not used: it need not exist yet.
+///
+/// # Errors
+/// When a statement fails, when an applied migration was edited, or when the history cannot be
+/// read or written. What was applied until then stays, and the next run goes on from there.
+pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
+    // `system` exists everywhere; the embedded engine's `default` would also find files by name.
+    // Without validation rows come as bare RowBinary, whose pieces can be put together; libchdb
+    // repeats the header of the validated format with every block it streams.
+    let client = client
+        .clone()
+        .with_database("system")
+        .with_validation(false);
+    run(&client, &FOUNDATION).await?;
+    let recorded = client
+        .query_raw("SELECT DISTINCT version, name, checksum FROM crmscope.schema_migrations ORDER BY version")
+        .fetch_all::<Recorded>()
+        .await
+        .map_err(SchemaError::History)?;
+    let (pending, mut report) = plan(MIGRATIONS, &recorded)?;
+    for migration in pending {
+        run(&client, migration).await?;
+        record(&client, migration).await?;
+        tracing::info!(file = migration.name, "migration applied");
+        report.applied.push(migration.name);
+    }
+    run(&client, &DASHBOARDS).await?;
+    if !report.newer.is_empty() {
+        tracing::warn!(newer = ?report.newer, "the schema is newer than this collector");
+    }
+    Ok(report)
+}
+
+/// What is still to be applied, given what was.
+fn plan<'a>(
+    migrations: &'a [Migration],
+    recorded: &[Recorded],
+) -> Result<(Vec<&'a Migration>, Report), SchemaError> {
+    let mut pending = Vec::new();
+    let mut report = Report::default();
+    for migration in migrations {
+        let embedded = migration.checksum();
+        let mut rows = recorded
+            .iter()
+            .filter(|row| row.version == migration.version)
+            .peekable();
+        if rows.peek().is_none() {
+            pending.push(migration);
+            continue;
+        }
+        if let Some(row) = rows.find(|row| row.checksum != embedded) {
+            return Err(SchemaError::Edited {
+                version: migration.version,
+                file: migration.name,
+                embedded,
+                recorded_name: row.name.clone(),
+                recorded: row.checksum.clone(),
+            });
+        }
+        report.already_applied += 1;
+    }
+    report.newer = recorded
+        .iter()
+        .filter(|row| migrations.iter().all(|known| known.version != row.version))
+        .map(|row| row.name.clone())
+        .collect();
+    Ok((pending, report))
+}
+
+/// Runs every statement of a file, in order.
+async fn run(client: &Client, migration: &Migration) -> Result<(), SchemaError> {
+    let file = migration.name;
+    let statements = statements::split(migration.sql)
+        .map_err(|line| SchemaError::Unterminated { file, line })?;
+    for (position, statement) in statements.iter().enumerate() {
+        // Raw, because `?` is a placeholder otherwise.
+        client
+            .query_raw(statement.text)
+            .execute()
+            .await
+            .map_err(|source| SchemaError::Statement {
+                file,
+                statement: position + 1,
+                line: statement.line,
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+/// Notes that the migration is applied. A crash before this only repeats statements that are safe
+/// to repeat.
+async fn record(client: &Client, migration: &Migration) -> Result<(), SchemaError> {
+    // All three are constants of this binary, without quotes in them (a test checks the names).
+    let insert = format!(
+        "INSERT INTO crmscope.schema_migrations (version, name, checksum) SELECT {}, '{}', '{}'",
+        migration.version,
+        migration.name,
+        migration.checksum()
+    );
+    client
+        .query_raw(&insert)
+        .with_setting("async_insert", "0")
+        .execute()
+        .await
+        .map_err(SchemaError::History)
+}

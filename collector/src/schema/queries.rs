@@ -1,0 +1,61 @@
+//! The documented queries of `deploy/clickhouse/queries`, by name.
+//!
+//! Each takes typed parameters `{name:Type}`; its header says which, with defaults, and what comes
+//! back in which unit. Values go through [`clickhouse::query::Query::param`] on
+//! [`clickhouse::Client::query_raw`], never into the text.
+
+/// A query and its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Query {
+    /// File name without `.sql`.
+    pub name: &'static str,
+    /// Its text, header included.
+    pub sql: &'static str,
+}
+
+macro_rules! queries {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal;)+) => {
+        $($(#[$doc])* pub const $constant: &str =
+            include_str!(concat!("../../../deploy/clickhouse/queries/", $name, ".sql"));)+
+
+        /// Every query, by name in alphabetical order.
+        pub const ALL: &[Query] = &[$(Query { name: $name, sql: $constant },)+];
+    };
+}
+
+queries! {
+    /// Failed logins by source address, and whether a source got in.
+    FAILED_LOGINS_BY_SOURCE = "failed_logins_by_source";
+    /// File systems nearest to full.
+    FILESYSTEM_FULLEST = "filesystem_fullest";
+    /// Load of the fleet and its worst twentieth, by minute.
+    FLEET_P95 = "fleet_p95";
+    /// One host over time.
+    HOST_TIMELINE = "host_timeline";
+    /// What became of what was emitted, by minute.
+    LEDGER_BY_MINUTE = "ledger_by_minute";
+    /// The missing ranges of batches.
+    LEDGER_GAPS = "ledger_gaps";
+    /// The account of every batch: stored, sampled, rejected, dropped, missing, in flight.
+    LEDGER_PROOF = "ledger_proof";
+    /// Every host right now, and how old what is known is.
+    OVERVIEW_HOSTS = "overview_hosts";
+    /// Where a roll-up differs from the raw rows: nowhere.
+    ROLLUP_DIFFERENCE = "rollup_difference";
+    /// Rows found against rows the ledger says were stored.
+    ROW_COUNT_PROOF = "row_count_proof";
+    /// A service over time.
+    SERVICE_TIMELINE = "service_timeline";
+    /// How the agents' sources do.
+    SOURCE_HEALTH = "source_health";
+    /// Routes that fail most.
+    TOP_ROUTES_BY_ERRORS = "top_routes_by_errors";
+    /// Routes that are slowest.
+    TOP_ROUTES_BY_LATENCY = "top_routes_by_latency";
+}
+
+/// The query of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Query> {
+    ALL.iter().find(|query| query.name == name)
+}
