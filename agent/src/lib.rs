@@ -1,5 +1,149 @@
-//! temp
+//! crmscope-agent: gathers what happens on one CRM host and hands it on, whole.
+//!
+//! The path of a figure, top to bottom: a [`sources::Source`] reads it on its worker's thread
+//! ([`runtime::worker`]) and puts it into rows; rows become a sealed, numbered batch in the
+//! [`outbox`], which keeps it in the [`spool`] on disk; the [`uplink`] sends it and frees it once
+//! the collector says that it is stored.
+
 pub mod clock;
 pub mod outbox;
+pub mod runtime;
 pub mod sources;
 pub mod spool;
+pub mod uplink;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crmscope_proto::settings::{self, SettingsError};
+use crmscope_proto::{Id, check_agent_id};
+use serde::{Deserialize, Serialize};
+
+use outbox::Outbox;
+use runtime::Agent;
+use spool::Origin;
+
+/// Prefix of environment variables that override the file: `CRMSCOPE_AGENT__COLLECTOR__ENDPOINT`.
+pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_AGENT";
+
+/// Everything that can be set; one section for each module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Name of this host in every table and page; empty means the host name.
+    pub agent_id: String,
+    /// Directory for what must survive a restart.
+    pub state_dir: PathBuf,
+    /// What is logged: a level, or directives such as `info,crmscope_agent::uplink=debug`.
+    pub log: String,
+    /// `text` for people, `json` for log collectors.
+    pub log_format: LogFormat,
+    /// Where the collector is.
+    pub collector: uplink::Config,
+    /// How often things happen.
+    pub intervals: runtime::settings::Config,
+    /// How much the disk may hold.
+    pub spool: spool::Config,
+    /// What is measured.
+    pub sources: sources::config::Config,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            agent_id: String::new(),
+            state_dir: PathBuf::from("/var/lib/crmscope-agent"),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            collector: uplink::Config::default(),
+            intervals: runtime::settings::Config::default(),
+            spool: spool::Config::default(),
+            sources: sources::config::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if any, then the environment, and checks every bound.
+    ///
+    /// # Errors
+    /// Names the file or variable, the key and the remedy.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let mut config: Self = settings::load(file, ENVIRONMENT_PREFIX, &Self::template())?;
+        if config.agent_id.is_empty() {
+            config.agent_id = sources::host::facts::host_facts().hostname;
+        }
+        config
+            .validate()
+            .map_err(|message| SettingsError::Invalid {
+                place: file.map_or_else(
+                    || "configuration".to_owned(),
+                    |path| path.display().to_string(),
+                ),
+                message,
+            })?;
+        Ok(config)
+    }
+
+    /// A configuration in which every list has an element: its keys are all there are.
+    #[must_use]
+    pub fn template() -> Self {
+        let mut template = Self::default();
+        template.sources.requests.logs = vec![sources::requests::LogConfig {
+            path: String::new(),
+            service: Some(String::new()),
+            format: sources::requests::Format::default(),
+        }];
+        template
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        check_agent_id(&self.agent_id)
+            .map_err(|error| format!("agent_id `{}`: {error}", self.agent_id.escape_debug()))?;
+        self.collector.validate()?;
+        self.intervals.validate()?;
+        self.spool.validate()?;
+        self.sources.validate()
+    }
+
+    /// Opens the spool and makes the sources.
+    ///
+    /// # Errors
+    /// When the spool cannot be used, or the kernel does not tell the boot id.
+    pub fn build(self) -> Result<Agent, BuildError> {
+        let origin = Origin {
+            agent_id: self.agent_id,
+            boot_id: sources::host::facts::boot_id().map_err(BuildError::Boot)?,
+            start_id: Id(fastrand::u128(..).to_le_bytes()),
+        };
+        let outbox = Outbox::open(&self.state_dir.join("spool"), self.spool, origin)?;
+        Ok(Agent {
+            outbox: Arc::new(outbox),
+            sources: self.sources.build(),
+            intervals: self.intervals,
+            uplink: self.collector,
+        })
+    }
+}
+
+/// Why the agent cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] spool::SpoolError),
+    /// The boot id.
+    #[error("cannot tell this boot from others: {0}")]
+    Boot(sources::SourceError),
+}

@@ -1,1 +1,46 @@
-//! Scenarios.
+//! Harness: the real binaries as processes on loopback, and real neighbours beside them.
+//!
+//! Owns starting, killing and asking; scenarios in `tests/` own what is true. Everything polls for
+//! what it waits for, with a deadline that prints what was seen instead.
+
+pub mod neighbours;
+pub mod process;
+pub mod stack;
+
+use std::time::{Duration, Instant};
+
+pub use process::Process;
+pub use stack::Stack;
+
+/// Longest wait for anything in a scenario. Generous, since machines are shared; polls end early.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Polls until `check` gives a value.
+///
+/// # Panics
+/// When it gave none within [`PATIENCE`], with what it said last.
+pub fn wait_for<T>(what: &str, mut check: impl FnMut() -> Result<T, String>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match check() {
+            Ok(value) => return value,
+            Err(seen) if Instant::now() > end => {
+                panic!("waited {PATIENCE:?} for {what}; last seen: {seen}")
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// A seed for a scenario with chance in it: from `CRMSCOPE_SEED`, else drawn; printed either way.
+#[must_use]
+pub fn seed() -> u64 {
+    let drawn =
+        u64::from(std::process::id()) ^ u64::from(Instant::now().elapsed().subsec_nanos()) << 32;
+    let seed = std::env::var("CRMSCOPE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(drawn);
+    println!("CRMSCOPE_SEED={seed}");
+    seed
+}

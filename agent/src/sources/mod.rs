@@ -5,6 +5,14 @@
 //! a panic is an error of that source alone, and every run's duration and outcome become rows.
 //! Leaves batching and spooling to [`crate::outbox`].
 
+pub mod requests;
+pub mod security;
+pub mod tail;
+
+pub mod config;
+pub mod filesystem;
+pub mod host;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 

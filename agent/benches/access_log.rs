@@ -1,0 +1,113 @@
+//! What reading an access log costs: lines per second of the requests source, beside a bare scan
+//! for newlines in the same bytes. One thread that never sleeps, so time is CPU time.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use crmscope_agent::sources::requests::nginx::{TimeCache, parse};
+use crmscope_agent::sources::requests::{Config, Format, From, LogConfig, RequestsSource};
+use crmscope_agent::sources::{Moment, Rows, Source, SourceStatistics};
+use crmscope_proto::payload::Contents;
+
+const LINES: usize = 50_000;
+
+/// Lines such as a CRM's web host writes: two hundred a second, twenty routes, ids in most.
+fn log(latency: bool) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let kinds = ["account", "contact", "lead", "case", "report"];
+    let mut text = String::new();
+    for number in 0..LINES {
+        let second = number / 200;
+        let kind = kinds[random.usize(0..kinds.len())];
+        let path = match random.u32(0..4) {
+            0 => format!("/api/v2/{kind}/{}", random.u32(..)),
+            1 => format!("/{kind}/{}/edit?return=%2Fhome", random.u32(..)),
+            2 => format!("/{kind}/list?page={}", random.u32(0..50)),
+            _ => format!("/static/{kind}.min.js"),
+        };
+        let status = [200, 200, 200, 200, 302, 404, 500][random.usize(0..7)];
+        text += &format!(
+            "10.0.{}.{} - - [23/Nov/2026:02:{:02}:{:02} +0000] \"GET {path} HTTP/1.1\" {status} {} \"https://crm.example.com/\" \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36\"",
+            random.u8(..),
+            random.u8(..),
+            second / 60,
+            second % 60,
+            random.u32(0..100_000),
+        );
+        if latency {
+            text += &format!(" {}.{:03}", random.u32(0..2), random.u32(0..1000));
+        }
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// Everything from opening the file to rows.
+fn read(path: &str) -> u64 {
+    let config = Config {
+        from: From::Start,
+        logs: vec![LogConfig {
+            path: path.to_owned(),
+            service: Some("crm".to_owned()),
+            format: Format::Nginx,
+        }],
+        ..Config::default()
+    };
+    let mut source = RequestsSource::new(&config);
+    let statistics = SourceStatistics::default();
+    let mut contents = Contents::default();
+    let moment = Moment {
+        wall_ms: 1_795_401_600_000,
+        monotonic: Instant::now(),
+    };
+    // A run reads a bounded part.
+    for _ in 0..3 {
+        let mut rows = Rows::new(&mut contents, &statistics);
+        source
+            .collect(moment, &mut rows)
+            .expect("the log is readable");
+    }
+    let mut rows = Rows::new(&mut contents, &statistics);
+    source.drain(moment, &mut rows);
+    contents.requests.iter().map(|row| row.requests).sum()
+}
+
+fn access_log(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder for the log");
+    let mut group = criterion.benchmark_group("access_log");
+    group.sample_size(20);
+    for (name, latency) in [("combined", false), ("with_latency", true)] {
+        let bytes = log(latency);
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).expect("the log is written");
+        let path = path.to_str().expect("the path is UTF-8").to_owned();
+        group.throughput(Throughput::Elements(LINES as u64));
+        assert_eq!(read(&path), LINES as u64);
+        group.bench_function(format!("{name}/newlines_only"), |bencher| {
+            bencher.iter(|| memchr::memchr_iter(b'\n', black_box(&bytes)).count());
+        });
+        group.bench_function(format!("{name}/read_file_and_newlines"), |bencher| {
+            bencher.iter(|| {
+                let bytes = std::fs::read(&path).expect("the log is readable");
+                memchr::memchr_iter(b'\n', &bytes).count()
+            });
+        });
+        group.bench_function(format!("{name}/parse"), |bencher| {
+            bencher.iter(|| {
+                let mut times = TimeCache::default();
+                bytes
+                    .split(|&byte| byte == b'\n')
+                    .filter(|line| parse(black_box(line), &mut times).is_some())
+                    .count()
+            });
+        });
+        group.bench_function(format!("{name}/source"), |bencher| {
+            bencher.iter(|| read(black_box(&path)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, access_log);
+criterion_main!(benches);

@@ -1,0 +1,65 @@
+//! Rows of the metrics lane between two batches, shared by the threads that make them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crmscope_proto::Lane;
+use crmscope_proto::payload::Contents;
+use crmscope_proto::series::SeriesTable;
+
+use crate::outbox::Outbox;
+
+/// Rows held while the disk refuses; beyond it the oldest tables go, and are counted.
+const HELD_MAX_ITEMS: usize = 200_000;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Gatherer {
+    contents: Mutex<Contents>,
+}
+
+impl Gatherer {
+    /// The rows so far, for a source that makes many small ones.
+    pub fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds rows that were made elsewhere.
+    pub fn merge(&self, rows: Contents) {
+        let mut contents = self.lock();
+        for mut table in rows.series {
+            for open in &mut contents.series {
+                match open.append(table) {
+                    Ok(()) => {
+                        table = SeriesTable::new(open.kind(), open.labels().to_vec());
+                        break;
+                    }
+                    Err(back) => table = back,
+                }
+            }
+            if !table.is_empty() {
+                contents.series.push(table);
+            }
+        }
+    }
+
+    /// Makes a batch of everything held. Returns how many rows had to go because they could not be kept.
+    pub fn flush(&self, outbox: &Outbox) -> u64 {
+        let taken = std::mem::take(&mut *self.lock());
+        if let Err(error) = outbox.append(Lane::Metrics, &taken, None) {
+            tracing::error!(%error, items = taken.items(), "metrics cannot be spooled; they are held in memory");
+            let mut contents = self.lock();
+            let newer = std::mem::replace(&mut *contents, taken);
+            contents.series.extend(newer.series);
+            return shed(&mut contents);
+        }
+        0
+    }
+}
+
+fn shed(contents: &mut Contents) -> u64 {
+    let mut shed = 0;
+    while contents.items() > HELD_MAX_ITEMS && !contents.series.is_empty() {
+        shed += contents.series.remove(0).len() as u64;
+    }
+    shed
+}

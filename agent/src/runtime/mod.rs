@@ -1,0 +1,124 @@
+//! The running agent: sources on their threads, the supervisor and the uplink on the main one.
+
+pub mod gatherer;
+pub mod settings;
+pub mod supervisor;
+pub mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::outbox::Outbox;
+use crate::sources::{Source, Worker};
+use crate::uplink::{self, Uplink};
+use gatherer::Gatherer;
+use settings::Settings;
+use supervisor::{ClockOffset, Supervisor};
+use worker::{SourceWatch, Stop, Surroundings};
+
+/// How long an orderly stop waits for the collector to acknowledge the last batches. What is not
+/// acknowledged by then stays in the spool.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long it waits for a worker; one that hangs is left behind.
+const WORKER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Everything [`run`] needs, made by [`crate::Config::build`].
+pub struct Agent {
+    /// Where batches go.
+    pub outbox: Arc<Outbox>,
+    /// What is measured.
+    pub sources: Vec<Box<dyn Source>>,
+    /// How often things happen.
+    pub intervals: settings::Config,
+    /// Where the collector is.
+    pub uplink: uplink::Config,
+}
+
+/// Runs until `shutdown` turns true; then drains, says goodbye and returns.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    let surroundings = Surroundings {
+        outbox: Arc::clone(&agent.outbox),
+        gatherer: Arc::new(Gatherer::default()),
+        settings: Arc::new(Settings::new(agent.intervals)),
+        stop: Arc::new(Stop::default()),
+    };
+    let clock_offset = Arc::new(ClockOffset::default());
+    let mut watches = Vec::new();
+    let mut workers = Vec::new();
+    let mut sources: Vec<_> = agent
+        .sources
+        .into_iter()
+        .map(|source| {
+            let watch = Arc::new(SourceWatch::new(source.as_ref()));
+            watches.push(Arc::clone(&watch));
+            (source, watch)
+        })
+        .collect();
+    for worker in [
+        Worker::Kernel,
+        Worker::Filesystems,
+        Worker::Requests,
+        Worker::Security,
+    ] {
+        let own: Vec<_> = sources
+            .extract_if(.., |(source, _)| source.worker() == worker)
+            .collect();
+        if !own.is_empty() {
+            workers.push(worker::spawn(worker, own, surroundings.clone())?);
+        }
+    }
+    let mut supervisor = Supervisor::new(surroundings.clone(), watches, Arc::clone(&clock_offset));
+    let mut uplink = Uplink::new(
+        agent.uplink,
+        Arc::clone(&agent.outbox),
+        Arc::clone(&surroundings.settings),
+        clock_offset,
+    );
+
+    tokio::select! {
+        () = supervisor.run() => {}
+        () = uplink.run() => {}
+        _ = shutdown.wait_for(|stop| *stop) => {}
+    }
+
+    tracing::info!("stopping: reading what is left and handing it on");
+    surroundings.stop.stop();
+    join(workers).await;
+    supervisor.finish();
+    if tokio::time::timeout(STOP_DEADLINE, uplink.drain())
+        .await
+        .is_err()
+    {
+        let queued: u64 = agent
+            .outbox
+            .states()
+            .iter()
+            .map(|lane| lane.queued_batches)
+            .sum();
+        tracing::warn!(
+            queued_batches = queued,
+            "collector did not acknowledge in time; the rest is sent at the next start"
+        );
+    }
+    Ok(())
+}
+
+async fn join(workers: Vec<std::thread::JoinHandle<()>>) {
+    let ended = async {
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(WORKER_DEADLINE, ended).await.is_err() {
+        for worker in workers.iter().filter(|worker| !worker.is_finished()) {
+            let name = worker.thread().name().unwrap_or("worker").to_owned();
+            tracing::warn!(worker = name, "worker hangs and is left behind");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The supervisor: heartbeats, the sources' own telemetry, and the metrics lane's batches.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use crmscope_proto::Lane;
+use crmscope_proto::catalog::{SeriesKind, SourceMetric};
+use crmscope_proto::payload::Contents;
+use crmscope_proto::v1::Heartbeat;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::worker::{SourceWatch, Surroundings};
+use crate::clock;
+use crate::sources::{Moment, Rows, SourceStatistics};
+
+/// How often the supervisor looks; it bounds how late a flush or a heartbeat can be.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Collector's clock minus the agent's, ms, once known.
+#[derive(Debug)]
+pub struct ClockOffset(AtomicI64);
+
+impl Default for ClockOffset {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl ClockOffset {
+    /// Keeps a new estimate.
+    pub fn set(&self, offset_ms: i64) {
+        self.0.store(offset_ms, Ordering::Relaxed);
+    }
+
+    /// The newest estimate.
+    #[must_use]
+    pub fn get(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|&offset_ms| offset_ms != i64::MIN)
+    }
+}
+
+/// See the module.
+pub struct Supervisor {
+    surroundings: Surroundings,
+    watches: Vec<Arc<SourceWatch>>,
+    reported: Vec<[u64; SourceMetric::COUNT]>,
+    clock_offset: Arc<ClockOffset>,
+    beat: u64,
+    heartbeat_due: Instant,
+    flush_due: Instant,
+    flushed: Instant,
+    own_statistics: SourceStatistics,
+}
+
+impl Supervisor {
+    /// Watches over the sources given.
+    #[must_use]
+    pub fn new(
+        surroundings: Surroundings,
+        watches: Vec<Arc<SourceWatch>>,
+        clock_offset: Arc<ClockOffset>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            reported: vec![[0; SourceMetric::COUNT]; watches.len()],
+            heartbeat_due: now,
+            flush_due: now + surroundings.settings.batch_interval(),
+            flushed: now,
+            surroundings,
+            watches,
+            clock_offset,
+            beat: 0,
+            own_statistics: SourceStatistics::default(),
+        }
+    }
+
+    /// Beats and flushes for ever; to be dropped at the end.
+    pub async fn run(&mut self) {
+        let mut step = tokio::time::interval(STEP);
+        step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            step.tick().await;
+            let now = Instant::now();
+            self.watches.iter().for_each(|watch| watch.check_overdue());
+            if now >= self.heartbeat_due {
+                self.heartbeat(false);
+                self.heartbeat_due += self.surroundings.settings.heartbeat_interval();
+                if self.heartbeat_due <= now {
+                    self.heartbeat_due = now + self.surroundings.settings.heartbeat_interval();
+                }
+            }
+            if now >= self.flush_due {
+                self.flush();
+                self.flush_due = now + self.surroundings.settings.batch_interval();
+            }
+        }
+    }
+
+    /// After the workers ended: the last rows, and a heartbeat that says the stop was meant.
+    pub fn finish(&mut self) {
+        self.flush();
+        self.heartbeat(true);
+    }
+
+    fn flush(&mut self) {
+        self.report_sources();
+        let shed = self.surroundings.gatherer.flush(&self.surroundings.outbox);
+        self.own_statistics.add(SourceMetric::Dropped, shed);
+    }
+
+    fn report_sources(&mut self) {
+        let moment = Moment::now();
+        let interval_ms = u32::try_from(self.flushed.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.flushed = Instant::now();
+        let mut contents = Contents::default();
+        let ignored = SourceStatistics::default();
+        let mut rows = Rows::new(&mut contents, &ignored);
+        for (watch, reported) in self.watches.iter().zip(&mut self.reported) {
+            let counters = watch.statistics.read();
+            let values: [Option<u64>; SourceMetric::COUNT] =
+                std::array::from_fn(|position| Some(counters[position] - reported[position]));
+            *reported = counters;
+            if let Err(error) = rows.series(
+                SeriesKind::Source,
+                &[watch.name],
+                moment,
+                interval_ms,
+                &values,
+            ) {
+                tracing::error!(source = watch.name, %error, "telemetry row does not fit; this is a bug");
+            }
+        }
+        self.surroundings.gatherer.merge(contents);
+    }
+
+    fn heartbeat(&mut self, goodbye: bool) {
+        self.beat += 1;
+        let clock = clock::read();
+        let heartbeat = Heartbeat {
+            uptime_ms: clock.boottime_ms,
+            clock: Some(clock),
+            beat: self.beat,
+            agent_cpu_us: cpu_us(),
+            agent_resident_bytes: resident_bytes(),
+            lanes: self.surroundings.outbox.states(),
+            clock_offset_ms: self.clock_offset.get(),
+            config_version: self.surroundings.settings.version(),
+            goodbye,
+        };
+        let contents = Contents {
+            heartbeats: vec![heartbeat],
+            ..Contents::default()
+        };
+        if let Err(error) = self
+            .surroundings
+            .outbox
+            .append(Lane::Presence, &contents, None)
+        {
+            tracing::error!(%error, "heartbeat cannot be spooled; this beat is missing");
+        }
+    }
+}
+
+/// CPU time of this process since its start, µs.
+fn cpu_us() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
+}
+
+/// Resident memory of this process; 0 when the kernel does not say.
+fn resident_bytes() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|statm| {
+            statm
+                .split(' ')
+                .nth(1)
+                .and_then(|pages| pages.parse::<u64>().ok())
+        })
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}

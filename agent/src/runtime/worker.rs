@@ -1,0 +1,302 @@
+//! Workers: threads that run sources, one thread for each thing that can block them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crmscope_proto::Lane;
+use crmscope_proto::catalog::SourceMetric;
+use crmscope_proto::payload::Contents;
+
+use super::gatherer::Gatherer;
+use super::settings::Settings;
+use crate::outbox::Outbox;
+use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
+
+/// Rows a source with a position may hold while the disk refuses; then it stops reading.
+const HELD_MAX_ITEMS: usize = 100_000;
+
+/// Tells every worker to finish.
+#[derive(Debug, Default)]
+pub struct Stop {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Begins the end.
+    pub fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `until`, or until the end began. Returns whether it did.
+    fn wait_until(&self, until: Instant) -> bool {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*stopped {
+            let Some(left) = until
+                .checked_duration_since(Instant::now())
+                .filter(|left| !left.is_zero())
+            else {
+                return false;
+            };
+            stopped = self
+                .changed
+                .wait_timeout(stopped, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+}
+
+/// A source's figures, and since when its present run goes on.
+#[derive(Debug)]
+pub struct SourceWatch {
+    /// The source's name.
+    pub name: &'static str,
+    /// What its runs did.
+    pub statistics: SourceStatistics,
+    deadline: Duration,
+    epoch: Instant,
+    /// Start of the present run, ms after `epoch` plus 1; 0 between runs.
+    running_since_ms: AtomicU64,
+}
+
+impl SourceWatch {
+    /// Watches a source.
+    #[must_use]
+    pub fn new(source: &dyn Source) -> Self {
+        Self {
+            name: source.name(),
+            statistics: SourceStatistics::default(),
+            deadline: source.deadline(),
+            epoch: Instant::now(),
+            running_since_ms: AtomicU64::new(0),
+        }
+    }
+
+    fn begin(&self) {
+        self.running_since_ms
+            .store(self.elapsed_ms() + 1, Ordering::Release);
+        self.statistics.add(SourceMetric::Runs, 1);
+    }
+
+    /// Ends a run. A run that [`SourceWatch::check_overdue`] counted already is not counted again.
+    fn end(&self, duration: Duration, failed: bool) {
+        let since = self.running_since_ms.swap(0, Ordering::AcqRel);
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.statistics.add(SourceMetric::Duration, duration_us);
+        if failed {
+            self.statistics.add(SourceMetric::Failures, 1);
+        }
+        if duration > self.deadline && since != 0 {
+            self.statistics.add(SourceMetric::Timeouts, 1);
+        }
+    }
+
+    /// Counts a run that is still going on after its deadline, once.
+    pub fn check_overdue(&self) {
+        let since = self.running_since_ms.load(Ordering::Acquire);
+        let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
+        if since != 0
+            && self.elapsed_ms() + 1 > since.saturating_add(deadline_ms)
+            && self
+                .running_since_ms
+                .compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        {
+            self.statistics.add(SourceMetric::Timeouts, 1);
+            tracing::warn!(
+                source = self.name,
+                deadline_ms,
+                "source is past its deadline and still running"
+            );
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What a worker shares with the rest of the agent.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where batches go.
+    pub outbox: Arc<Outbox>,
+    /// Where metrics rows go.
+    pub gatherer: Arc<Gatherer>,
+    /// Intervals in force.
+    pub settings: Arc<Settings>,
+    /// The end.
+    pub stop: Arc<Stop>,
+}
+
+struct Task {
+    source: Box<dyn Source>,
+    watch: Arc<SourceWatch>,
+    /// Rows of a source with a position; metrics rows go to the gatherer.
+    held: Contents,
+    due: Instant,
+    flush_due: Instant,
+    failing: bool,
+}
+
+/// Starts the worker's thread.
+///
+/// # Errors
+/// When the system has no more threads.
+pub fn spawn(
+    worker: Worker,
+    sources: Vec<(Box<dyn Source>, Arc<SourceWatch>)>,
+    surroundings: Surroundings,
+) -> std::io::Result<JoinHandle<()>> {
+    let start = Instant::now();
+    let mut tasks: Vec<Task> = sources
+        .into_iter()
+        .map(|(source, watch)| Task {
+            source,
+            watch,
+            held: Contents::default(),
+            due: start,
+            flush_due: start + surroundings.settings.batch_interval(),
+            failing: false,
+        })
+        .collect();
+    std::thread::Builder::new()
+        .name(format!("{worker:?}").to_lowercase())
+        .spawn(move || {
+            for task in &mut tasks {
+                task.restore(&surroundings);
+            }
+            loop {
+                let next = tasks
+                    .iter()
+                    .map(Task::next)
+                    .min()
+                    .unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
+                if surroundings.stop.wait_until(next) {
+                    break;
+                }
+                for task in &mut tasks {
+                    task.step(&surroundings);
+                }
+            }
+            for task in &mut tasks {
+                task.finish(&surroundings);
+            }
+        })
+}
+
+impl Task {
+    fn next(&self) -> Instant {
+        if self.has_position() {
+            self.due.min(self.flush_due)
+        } else {
+            self.due
+        }
+    }
+
+    fn has_position(&self) -> bool {
+        self.source.lane() != Lane::Metrics
+    }
+
+    fn restore(&mut self, surroundings: &Surroundings) {
+        if self.has_position() {
+            let checkpoint = surroundings.outbox.checkpoint(self.source.lane());
+            if !checkpoint.is_empty() {
+                self.source.restore(&checkpoint);
+            }
+        }
+    }
+
+    fn step(&mut self, surroundings: &Surroundings) {
+        let now = Instant::now();
+        if now >= self.due {
+            let interval = match surroundings.settings.collect_interval() {
+                Some(interval) if self.source.worker() == Worker::Kernel => interval,
+                _ => self.source.interval(),
+            };
+            // Missed runs are skipped, not made up for.
+            self.due += interval;
+            if self.due <= now {
+                self.due = now + interval;
+            }
+            if self.held.items() < HELD_MAX_ITEMS {
+                self.collect(surroundings);
+            }
+        }
+        let urgent = self.source.lane() == Lane::Security && self.held.items() > 0;
+        if self.has_position() && (urgent || now >= self.flush_due) {
+            self.flush(surroundings);
+            self.flush_due = now + surroundings.settings.batch_interval();
+        }
+    }
+
+    fn collect(&mut self, surroundings: &Surroundings) {
+        let moment = Moment::now();
+        self.watch.begin();
+        let worker = self.source.worker();
+        let source = &mut self.source;
+        let statistics = &self.watch.statistics;
+        let mut run = |contents: &mut Contents| {
+            let mut rows = Rows::new(contents, statistics);
+            catch_unwind(AssertUnwindSafe(|| source.collect(moment, &mut rows)))
+        };
+        let outcome = match worker {
+            Worker::Kernel => run(&mut surroundings.gatherer.lock()),
+            Worker::Filesystems => {
+                let mut contents = Contents::default();
+                let outcome = run(&mut contents);
+                surroundings.gatherer.merge(contents);
+                outcome
+            }
+            Worker::Requests | Worker::Security => run(&mut self.held),
+        };
+        let error = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the source panicked; this is a bug in crmscope-agent".to_owned()),
+        };
+        self.watch.end(moment.monotonic.elapsed(), error.is_some());
+        // Said once when it begins and once when it ends; the counters tell the rest.
+        match (&error, self.failing) {
+            (Some(error), false) => {
+                tracing::warn!(source = self.watch.name, %error, "source fails; it is tried again")
+            }
+            (None, true) => tracing::info!(source = self.watch.name, "source works again"),
+            _ => {}
+        }
+        self.failing = error.is_some();
+    }
+
+    /// Makes a batch of what is held, together with the position that covers it.
+    fn flush(&mut self, surroundings: &Surroundings) {
+        let mut rows = Rows::new(&mut self.held, &self.watch.statistics);
+        self.source.drain(Moment::now(), &mut rows);
+        if self.held.items() == 0 {
+            return;
+        }
+        match surroundings
+            .outbox
+            .append(self.source.lane(), &self.held, self.source.checkpoint())
+        {
+            Ok(()) => self.held = Contents::default(),
+            // Rows and position stay together: both are given again at the next flush.
+            Err(error) => {
+                tracing::error!(source = self.watch.name, %error, "batch cannot be spooled; it is held")
+            }
+        }
+    }
+
+    fn finish(&mut self, surroundings: &Surroundings) {
+        if self.has_position() {
+            self.collect(surroundings);
+            self.flush(surroundings);
+        }
+        self.source.stop();
+    }
+}

@@ -1,0 +1,243 @@
+//! Route templates: what stays of a request line once everything that names a person or a record
+//! is taken out.
+//!
+//! Pure. Promises a template of at most [`SEGMENTS_MAX`] segments of [`SEGMENT_MAX_BYTES`], valid
+//! UTF-8 without control characters, and never a query, a fragment or a `;` parameter.
+
+use std::fmt::Write as _;
+
+/// Segments kept; `/…` stands for the rest.
+pub(super) const SEGMENTS_MAX: usize = 12;
+
+/// Longest segment, bytes.
+pub(super) const SEGMENT_MAX_BYTES: usize = 64;
+
+/// Method and route of what is no request line: TLS on a plain port, empty lines, HTTP/0.9.
+pub(super) const INVALID: &str = "INVALID";
+
+/// Everything beyond a bound, and unknown methods.
+pub(super) const OTHER: &str = "OTHER";
+
+/// Methods counted apart: those of HTTP, WebDAV and caches. Clients can send any word.
+pub(super) const METHODS: [&str; 20] = [
+    OTHER,
+    INVALID,
+    "GET",
+    "POST",
+    "HEAD",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "CONNECT",
+    "TRACE",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "PURGE",
+];
+
+/// A request line in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Request<'a> {
+    /// Position in [`METHODS`].
+    pub(super) method: u8,
+    /// The target, as it was sent and escaped; `None` when the line is invalid.
+    pub(super) target: Option<&'a [u8]>,
+}
+
+/// Takes a request line apart: `METHOD target HTTP/x.y`.
+pub(super) fn request(line: &[u8]) -> Request<'_> {
+    let invalid = Request {
+        method: 1,
+        target: None,
+    };
+    let Some(end) = memchr::memchr(b' ', line) else {
+        return invalid;
+    };
+    let (method, rest) = line.split_at(end);
+    let Some((rest, version)) = rest.split_last_chunk::<9>() else {
+        return invalid;
+    };
+    let (target, spaced) = (rest.trim_ascii(), version.trim_ascii_start());
+    let http = matches!(spaced, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    let token = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+    if !http || version[0] != b' ' || target.is_empty() || !method.iter().all(token) {
+        return invalid;
+    }
+    let known = METHODS[2..]
+        .iter()
+        .position(|known| known.as_bytes() == method);
+    Request {
+        method: known.map_or(0, |position| u8::try_from(position + 2).unwrap_or(0)),
+        target: Some(target),
+    }
+}
+
+/// Writes the template of a target to `out`. `plain` is scratch space.
+pub(super) fn template(target: &[u8], plain: &mut Vec<u8>, out: &mut String) {
+    out.clear();
+    let Some(path) = path_of(target) else {
+        // `*` of OPTIONS, `host:port` of CONNECT.
+        out.push('*');
+        return;
+    };
+    let path = if memchr::memchr(b'\\', path).is_some() {
+        unescape(path, plain);
+        // An escaped delimiter cuts as a plain one does.
+        &plain[..plain
+            .iter()
+            .position(|byte| matches!(byte, b'?' | b'#'))
+            .unwrap_or(plain.len())]
+    } else {
+        path
+    };
+    let mut segments = 0;
+    for segment in path.split(|&byte| byte == b'/') {
+        let end = memchr::memchr(b';', segment).unwrap_or(segment.len());
+        if end == 0 {
+            continue;
+        }
+        if segments == SEGMENTS_MAX {
+            out.push_str("/…");
+            return;
+        }
+        segments += 1;
+        out.push('/');
+        push_segment(&segment[..end], out);
+    }
+    if segments == 0 || path.ends_with(b"/") {
+        out.push('/');
+    }
+}
+
+/// The path of a target without query and fragment; `None` when it has none.
+fn path_of(target: &[u8]) -> Option<&[u8]> {
+    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+    let target = &target[..end];
+    if target.starts_with(b"/") {
+        return Some(target);
+    }
+    // A proxy's absolute form: the host is the client's text and no part of the route.
+    let scheme = memchr::memmem::find(target, b"://")?;
+    let rest = &target[scheme + 3..];
+    Some(memchr::memchr(b'/', rest).map_or(b"/".as_slice(), |slash| &rest[slash..]))
+}
+
+/// Undoes nginx's `\xHH`.
+fn unescape(text: &[u8], plain: &mut Vec<u8>) {
+    let nibble = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    plain.clear();
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte == b'\\'
+            && let [b'x', high, low, after @ ..] = rest
+            && let (Some(high), Some(low)) = (nibble(*high), nibble(*low))
+        {
+            plain.push(high << 4 | low);
+            rest = after;
+        } else {
+            plain.push(byte);
+        }
+    }
+}
+
+fn push_segment(segment: &[u8], out: &mut String) {
+    if is_id(segment) {
+        out.push_str("{id}");
+        return;
+    }
+    // A record with its representation: `42.json`.
+    if let Some(dot) = memchr::memrchr(b'.', segment)
+        && let (stem, ending) = (&segment[..dot], &segment[dot + 1..])
+        && (2..=5).contains(&ending.len())
+        && ending.iter().all(u8::is_ascii_alphabetic)
+        && is_id(stem)
+    {
+        let _ = write!(out, "{{id}}.{}", String::from_utf8_lossy(ending));
+        return;
+    }
+    if segment.len() <= SEGMENT_MAX_BYTES && segment.iter().all(u8::is_ascii_graphic) {
+        // Checked to be ASCII.
+        out.push_str(std::str::from_utf8(segment).unwrap_or(OTHER));
+        return;
+    }
+    let text = String::from_utf8_lossy(segment);
+    let mut length = 0;
+    for character in text.chars() {
+        let shown = if character.is_control() {
+            '\u{fffd}'
+        } else {
+            character
+        };
+        length += shown.len_utf8();
+        if length > SEGMENT_MAX_BYTES {
+            break;
+        }
+        out.push(shown);
+    }
+}
+
+/// Whether a segment names one record, person or session, and not a kind of thing.
+fn is_id(segment: &[u8]) -> bool {
+    let mut digits = 0;
+    let mut hex = 0;
+    let mut letters = 0;
+    let mut marks = 0;
+    let mut others = 0;
+    for &byte in segment {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'f' | b'A'..=b'F' => hex += 1,
+            b'g'..=b'z' | b'G'..=b'Z' => letters += 1,
+            b'-' | b'_' => marks += 1,
+            _ => others += 1,
+        }
+    }
+    let length = segment.len();
+    let alphabetic = hex + letters;
+    if others == 0 {
+        let numeric = digits > 0 && alphabetic == 0;
+        let hexadecimal = letters == 0 && marks == 0 && length >= 16;
+        let mixed = digits > 0 && alphabetic > 0 && length >= 20;
+        // Salesforce record ids have 15 or 18 characters; ULIDs and uuids are mixed ones.
+        let record = marks == 0 && matches!(length, 15 | 18) && digits >= 4 && alphabetic > 0;
+        return numeric || hexadecimal || mixed || record;
+    }
+    is_address(segment) || is_token(segment, digits, alphabetic)
+}
+
+/// `someone@example.com`, its at sign encoded or not.
+fn is_address(segment: &[u8]) -> bool {
+    let at = memchr::memchr(b'@', segment)
+        .map(|at| (at, at + 1))
+        .or_else(|| memchr::memmem::find(segment, b"%40").map(|at| (at, at + 3)));
+    at.is_some_and(|(at, after)| at > 0 && memchr::memchr(b'.', &segment[after..]).is_some())
+}
+
+/// Base64 and JSON web tokens, their padding encoded or not.
+fn is_token(segment: &[u8], digits: usize, alphabetic: usize) -> bool {
+    let alphabet = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=' | b'-' | b'_' | b'%' | b'~')
+    };
+    let padded = segment.ends_with(b"=") || segment.ends_with(b"%3D") || segment.ends_with(b"%3d");
+    let base64 = segment.len() >= 16
+        && segment.iter().all(alphabet)
+        && alphabetic > 0
+        && (padded || (digits > 0 && segment.len() >= 20 && segment.contains(&b'+')));
+    let web_token = segment.len() >= 20
+        && segment.starts_with(b"eyJ")
+        && segment.iter().all(|byte| alphabet(byte) || *byte == b'.');
+    base64 || web_token
+}

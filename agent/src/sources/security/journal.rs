@@ -1,0 +1,303 @@
+//! The journal, read through a child `journalctl --follow`.
+//!
+//! Owns the child and the position. Promises that entries come once and in order: a child that
+//! ends is started again behind the last entry, with a growing pause; while events wait to be
+//! handed over the pipe is left full, and journalctl waits too. Killed at [`Journal::stop`]; should
+//! the agent be killed, journalctl ends at its next write.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use super::entry::FIELDS;
+use crate::sources::SourceError;
+
+/// Longest entry, bytes. Messages of these programs have a kilobyte at most.
+const ENTRY_MAX_BYTES: usize = 64 * 1024;
+
+/// Read in one run: some ten thousand entries.
+const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Kept of what the child complains about.
+const COMPLAINT_MAX_BYTES: usize = 512;
+
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// How long a child must have run for its end to count as the first one.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Names the programs log with.
+const IDENTIFIERS: [&str; 5] = ["sshd", "sshd-session", "sshd-auth", "sudo", "su"];
+
+/// Where reading goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Position {
+    /// At the first entry since then, Unix seconds: none was read so far.
+    Since(i64),
+    /// Behind this entry.
+    Cursor(String),
+}
+
+/// What entries are given to.
+pub(super) trait EntrySink {
+    /// Whether another entry can be taken.
+    fn ready(&self) -> bool;
+    /// A line of the child. Returns the cursor of the entry, if it was one.
+    fn entry(&mut self, line: &[u8]) -> Option<String>;
+    /// An entry that was too long.
+    fn dropped(&mut self);
+}
+
+/// The journal and its reader.
+#[derive(Debug)]
+pub(super) struct Journal {
+    program: PathBuf,
+    pub(super) position: Position,
+    child: Option<Running>,
+    next_start: Option<Instant>,
+    backoff: Duration,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    started: Instant,
+    /// Read, but no whole line yet, or not taken yet.
+    buffer: Vec<u8>,
+    skipping: bool,
+    complaint: Vec<u8>,
+}
+
+impl Journal {
+    pub(super) fn new(program: PathBuf, position: Position) -> Self {
+        Self {
+            program,
+            position,
+            child: None,
+            next_start: None,
+            backoff: BACKOFF_MIN,
+        }
+    }
+
+    /// Reads what is new.
+    pub(super) fn poll<S: EntrySink>(
+        &mut self,
+        now: Instant,
+        sink: &mut S,
+    ) -> Result<(), SourceError> {
+        if self.child.is_none() {
+            if self.next_start.is_some_and(|at| now < at) {
+                return Ok(());
+            }
+            match self.start(now) {
+                Ok(running) => self.child = Some(running),
+                Err(error) => {
+                    self.pause(now);
+                    return Err(SourceError::Other(format!(
+                        "cannot start {}: {error}; install systemd's journalctl or set sources.security.journal = false",
+                        self.program.display()
+                    )));
+                }
+            }
+        }
+        let Some(running) = &mut self.child else {
+            return Ok(());
+        };
+        let ended = running.read(sink, &mut self.position);
+        running.listen();
+        let blind = String::from_utf8_lossy(&running.complaint).contains("not seeing messages");
+        match ended {
+            Ok(false) if blind => {
+                running.complaint.clear();
+                Err(SourceError::Other(format!(
+                    "{} sees only part of the journal; add the agent's user to the group systemd-journal",
+                    self.program.display()
+                )))
+            }
+            Ok(false) => Ok(()),
+            Ok(true) => Err(self.ended(now, None)),
+            Err(error) => Err(self.ended(now, Some(&error))),
+        }
+    }
+
+    fn start(&self, now: Instant) -> io::Result<Running> {
+        let from = match &self.position {
+            Position::Since(seconds) => format!("--since=@{seconds}"),
+            Position::Cursor(cursor) => format!("--after-cursor={cursor}"),
+        };
+        let mut child = Command::new(&self.program)
+            // Without --no-tail it would begin ten entries before the end.
+            .args([
+                "--output=json",
+                "--follow",
+                "--no-tail",
+                "--no-pager",
+                "--all",
+            ])
+            .arg(format!("--output-fields={FIELDS}"))
+            .arg(from)
+            .args(IDENTIFIERS.map(|name| format!("SYSLOG_IDENTIFIER={name}")))
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let nonblocking = match (&child.stdout, &child.stderr) {
+            (Some(out), Some(err)) => rustix::fs::fcntl_setfl(out, OFlags::NONBLOCK)
+                .and_then(|()| rustix::fs::fcntl_setfl(err, OFlags::NONBLOCK)),
+            _ => Err(rustix::io::Errno::BADF),
+        };
+        if let Err(error) = nonblocking {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error.into());
+        }
+        Ok(Running {
+            child,
+            started: now,
+            buffer: Vec::new(),
+            skipping: false,
+            complaint: Vec::new(),
+        })
+    }
+
+    /// Cleans up after a child that ended, and says why it did.
+    fn ended(&mut self, now: Instant, error: Option<&io::Error>) -> SourceError {
+        let Some(mut running) = self.child.take() else {
+            return SourceError::Other("the journal's reader is gone".to_owned());
+        };
+        running.listen();
+        let _ = running.child.kill();
+        let status = running.child.wait();
+        if now.saturating_duration_since(running.started) >= STEADY {
+            self.backoff = BACKOFF_MIN;
+        }
+        let pause = self.pause(now);
+        let complaint = String::from_utf8_lossy(&running.complaint);
+        let reason = match (error, status) {
+            (Some(error), _) => error.to_string(),
+            (None, Err(error)) => error.to_string(),
+            (None, Ok(status)) => status.to_string(),
+        };
+        SourceError::Other(format!(
+            "{} ended ({reason}): {}; it is started again in {} s, behind the last entry",
+            self.program.display(),
+            complaint.trim(),
+            pause.as_secs()
+        ))
+    }
+
+    fn pause(&mut self, now: Instant) -> Duration {
+        let pause = self.backoff;
+        self.next_start = Some(now + pause);
+        self.backoff = (pause * 2).min(BACKOFF_MAX);
+        pause
+    }
+
+    /// Ends the child.
+    pub(super) fn stop(&mut self) {
+        if let Some(mut running) = self.child.take() {
+            // It may have ended by itself; waiting frees its process id either way.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Running {
+    /// Hands over whole lines. `true` when the child closed its output and all was taken.
+    fn read<S: EntrySink>(&mut self, sink: &mut S, position: &mut Position) -> io::Result<bool> {
+        let mut budget = RUN_MAX_BYTES;
+        let mut chunk = vec![0; ENTRY_MAX_BYTES];
+        let mut closed = false;
+        loop {
+            self.take_lines(sink, position);
+            if closed || budget == 0 || !sink.ready() {
+                return Ok(closed && sink.ready());
+            }
+            let Some(out) = &mut self.child.stdout else {
+                return Ok(true);
+            };
+            match out.read(&mut chunk) {
+                Ok(0) => closed = true,
+                Ok(have) => {
+                    self.buffer.extend_from_slice(&chunk[..have]);
+                    budget = budget.saturating_sub(have);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn take_lines<S: EntrySink>(&mut self, sink: &mut S, position: &mut Position) {
+        let mut start = 0;
+        while sink.ready() {
+            let rest = &self.buffer[start..];
+            let Some(length) = memchr::memchr(b'\n', rest) else {
+                if self.skipping || rest.len() > ENTRY_MAX_BYTES {
+                    if !self.skipping {
+                        sink.dropped();
+                    }
+                    self.skipping = true;
+                    start = self.buffer.len();
+                }
+                break;
+            };
+            if self.skipping {
+                self.skipping = false;
+            } else if length > ENTRY_MAX_BYTES {
+                sink.dropped();
+            } else if let Some(cursor) = sink.entry(&rest[..length]) {
+                *position = Position::Cursor(cursor);
+            }
+            start += length + 1;
+        }
+        self.buffer.drain(..start);
+    }
+
+    /// Takes what the child complains about, so that it never waits for a reader.
+    fn listen(&mut self) {
+        let mut chunk = [0; 4096];
+        let Some(err) = &mut self.child.stderr else {
+            return;
+        };
+        for _ in 0..16 {
+            match err.read(&mut chunk) {
+                Ok(have) if have > 0 => {
+                    let room = COMPLAINT_MAX_BYTES.saturating_sub(self.complaint.len());
+                    self.complaint.extend_from_slice(&chunk[..have.min(room)]);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Whether there is a journal of the whole system that can be read.
+pub(super) fn is_readable(directories: &[PathBuf]) -> bool {
+    let machines = directories
+        .iter()
+        .filter_map(|directory| std::fs::read_dir(directory).ok())
+        .flat_map(|entries| entries.take(64).filter_map(Result::ok));
+    machines
+        .map(|machine| machine.path().join("system.journal"))
+        .any(|file| is_file_readable(&file))
+}
+
+fn is_file_readable(path: &Path) -> bool {
+    std::fs::File::open(path).is_ok()
+}

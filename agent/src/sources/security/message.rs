@@ -1,0 +1,69 @@
+//! From a program's message to its meaning.
+
+use super::event::{Event, Meaning};
+use super::{privileges, sshd};
+
+/// A program whose lines are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Sshd,
+    Sudo,
+    Su,
+}
+
+impl Program {
+    /// By the name it logs with. From 9.8 on, sshd's work is done by programs of its own.
+    pub(super) fn of(identifier: &str) -> Option<Self> {
+        Some(match identifier {
+            "sshd" | "sshd-session" | "sshd-auth" => Self::Sshd,
+            "sudo" => Self::Sudo,
+            "su" => Self::Su,
+            _ => return None,
+        })
+    }
+
+    /// Name in rows.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sshd => "sshd",
+            Self::Sudo => "sudo",
+            Self::Su => "su",
+        }
+    }
+}
+
+/// Reads a message. `message repeated N times: [ … ]` means N times what is in the brackets.
+pub(super) fn parse(program: Program, message: &str) -> Meaning<'_> {
+    match repeated(message) {
+        Some((times, inside)) => match once(program, inside) {
+            Meaning::Event(event) => Meaning::Event(Event {
+                count: event.count.saturating_mul(times),
+                ..event
+            }),
+            other => other,
+        },
+        None => once(program, message),
+    }
+}
+
+fn repeated(message: &str) -> Option<(u32, &str)> {
+    let rest = message.strip_prefix("message repeated ")?;
+    let (times, rest) = rest.split_once(" times: [")?;
+    let inside = rest.strip_suffix(']')?;
+    // rsyslog pads with one space; sudo's messages begin with some of their own.
+    Some((
+        times.parse().ok()?,
+        inside.strip_prefix(' ').unwrap_or(inside),
+    ))
+}
+
+fn once(program: Program, message: &str) -> Meaning<'_> {
+    if let Some(meaning) = privileges::pam(message) {
+        return meaning;
+    }
+    match program {
+        Program::Sshd => sshd::parse(message),
+        Program::Sudo => privileges::sudo(message),
+        Program::Su => privileges::su(message),
+    }
+}

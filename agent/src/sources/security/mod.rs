@@ -1,0 +1,192 @@
+//! Security events: logins, changes of user and uses of privileges, from the journal or from
+//! authentication logs.
+//!
+//! Owns what lines of sshd, sudo, su and PAM mean. Promises that each line gives at most one event,
+//! that an event's id depends only on where it was read, that names from outside are data (they
+//! decide neither who an event is about nor where it came from), and that neither raw lines nor
+//! arguments of commands leave the host. A line that is not understood is counted and nothing is
+//! made of it. Nothing is sampled: while events wait to be handed over, reading waits.
+//! The journal is preferred because it tells who really wrote an entry: in authentication logs, any
+//! account of the host can write a line that looks like sshd's.
+//! Leaves correlation and judgement to the collector, and following files to [`super::tail`].
+
+mod config;
+mod entry;
+mod event;
+mod journal;
+mod message;
+mod privileges;
+mod sink;
+mod sshd;
+mod syslog;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crmscope_proto::Lane;
+use crmscope_proto::payload::SecurityRow;
+use serde::{Deserialize, Serialize};
+
+use super::tail::{Limits, Tailer};
+use super::{Moment, Rows, Source, SourceError, Worker};
+pub use config::{Config, JournalMode};
+use journal::{Journal, Position};
+use sink::{Counts, Sink};
+use syslog::Zone;
+
+/// Most files of authentication logs open at once.
+const AUTH_LOGS_MAX_FILES: usize = 32;
+
+/// Read from authentication logs in a run.
+const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where events come from; decided at the first run.
+#[derive(Debug)]
+enum Feed {
+    Journal(Journal),
+    Logs(Tailer),
+}
+
+/// Where reading stands in both feeds, so that a change from one to the other loses neither.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Checkpoint {
+    journal: Option<Position>,
+    logs: Option<String>,
+}
+
+/// Reads security events.
+#[derive(Debug)]
+pub struct SecuritySource {
+    config: Config,
+    zone: Zone,
+    feed: Option<Feed>,
+    restored: Checkpoint,
+    held: Vec<SecurityRow>,
+}
+
+impl SecuritySource {
+    /// A source for a validated config. Nothing is opened before the first run.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            zone: Zone::of(&config.auth_log_zone),
+            config: config.clone(),
+            feed: None,
+            restored: Checkpoint::default(),
+            held: Vec::new(),
+        }
+    }
+
+    /// Decides where events come from.
+    fn open(&mut self, moment: Moment) -> Feed {
+        let journal = match self.config.journal {
+            JournalMode::On => true,
+            JournalMode::Off => false,
+            JournalMode::Auto => journal::is_readable(&self.config.journal_directories),
+        };
+        if journal {
+            let now = Position::Since(moment.wall_ms.div_euclid(1000));
+            let position = self.restored.journal.take().unwrap_or(now);
+            let program = self.config.journal_program.clone();
+            return Feed::Journal(Journal::new(program, position));
+        }
+        if self.config.journal == JournalMode::Auto {
+            tracing::warn!(
+                source = "security",
+                directories = ?self.config.journal_directories,
+                logs = ?self.config.auth_logs,
+                "no readable journal, reading authentication logs; add the agent's user to the group systemd-journal if there is one"
+            );
+        }
+        let limits = Limits {
+            max_files: AUTH_LOGS_MAX_FILES,
+            run_max_bytes: RUN_MAX_BYTES,
+            from_start: false,
+        };
+        let mut tailer = Tailer::new(self.config.auth_logs.clone(), limits);
+        if let Some(saved) = self.restored.logs.take()
+            && let Err(error) = tailer.restore(saved.as_bytes())
+        {
+            tracing::warn!(source = "security", %error, "reading starts without a checkpoint");
+        }
+        Feed::Logs(tailer)
+    }
+}
+
+impl Source for SecuritySource {
+    fn name(&self) -> &'static str {
+        "security"
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Security
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Security
+    }
+
+    fn interval(&self) -> Duration {
+        self.config.interval()
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {
+        let mut feed = match self.feed.take() {
+            Some(feed) => feed,
+            None => self.open(moment),
+        };
+        let mut sink = Sink {
+            held: &mut self.held,
+            zone: &self.zone,
+            now_ms: moment.wall_ms,
+            path: String::new(),
+            counts: Counts::default(),
+        };
+        let outcome = match &mut feed {
+            Feed::Journal(journal) => journal.poll(moment.monotonic, &mut sink),
+            Feed::Logs(tailer) => tailer.poll(moment.monotonic, &mut sink),
+        };
+        sink.counts.report(rows);
+        self.feed = Some(feed);
+        outcome
+    }
+
+    fn drain(&mut self, _moment: Moment, rows: &mut Rows<'_>) {
+        rows.contents().security.append(&mut self.held);
+    }
+
+    fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        let mut checkpoint = Checkpoint {
+            journal: self.restored.journal.clone(),
+            logs: self.restored.logs.clone(),
+        };
+        match &self.feed {
+            Some(Feed::Journal(journal)) => checkpoint.journal = Some(journal.position.clone()),
+            Some(Feed::Logs(tailer)) => {
+                checkpoint.logs = String::from_utf8(tailer.checkpoint()).ok();
+            }
+            None => {}
+        }
+        serde_json::to_vec(&checkpoint).ok()
+    }
+
+    fn restore(&mut self, checkpoint: &[u8]) {
+        match serde_json::from_slice(checkpoint) {
+            Ok(restored) => self.restored = restored,
+            Err(error) => {
+                tracing::warn!(source = "security", %error, "reading starts without a checkpoint");
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(Feed::Journal(journal)) = &mut self.feed {
+            journal.stop();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Lines and journal entries become rows here, and what does not is counted.
+
+use std::path::Path;
+
+use crmscope_proto::catalog::SourceMetric;
+use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
+use crmscope_proto::payload::SecurityRow;
+
+use super::entry;
+use super::event::{Event, Kind, Meaning, Origin, event_id, row};
+use super::journal::EntrySink;
+use super::message::{self, Program};
+use super::syslog::{self, Zone};
+use crate::sources::Rows;
+use crate::sources::tail::LineSink;
+
+/// Most events held: reading waits at this many until they are handed over.
+pub(super) const HELD_MAX: usize = 10_000;
+
+/// Older events are dropped: a collector takes only a day more, so that a batch may wait a day.
+const EVENT_MAX_AGE_MS: i64 = TIMESTAMP_MAX_PAST_MS - 24 * 3_600_000;
+
+/// What became of lines.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    lines: u64,
+    unparsed: u64,
+    dropped: u64,
+}
+
+impl Counts {
+    pub(super) fn report(&self, rows: &Rows<'_>) {
+        rows.count(SourceMetric::Items, self.lines);
+        rows.count(SourceMetric::Unparsed, self.unparsed);
+        rows.count(SourceMetric::Dropped, self.dropped);
+    }
+}
+
+/// Takes lines and entries, and holds their events.
+pub(super) struct Sink<'a> {
+    pub(super) held: &'a mut Vec<SecurityRow>,
+    pub(super) zone: &'a Zone,
+    pub(super) now_ms: i64,
+    /// The file whose lines come.
+    pub(super) path: String,
+    pub(super) counts: Counts,
+}
+
+impl Sink<'_> {
+    fn message(&mut self, program: Program, text: &str, origin: &Origin<'_>, trusted: bool) {
+        match message::parse(program, text) {
+            Meaning::Nothing => {}
+            Meaning::Unknown => self.counts.unparsed += 1,
+            Meaning::Event(event) if trusted || needs_no_trust(&event) => {
+                let age_ms = self.now_ms.saturating_sub(origin.time_ms);
+                if !(-TIMESTAMP_MAX_FUTURE_MS..=EVENT_MAX_AGE_MS).contains(&age_ms) {
+                    self.counts.dropped += 1;
+                } else {
+                    self.held.push(row(&event, origin));
+                }
+            }
+            // Forged: logged under sshd's name by somebody else.
+            Meaning::Event(_) => self.counts.dropped += 1,
+        }
+    }
+}
+
+/// Ends of sessions are logged by sshd with the rights of the account that logged in.
+fn needs_no_trust(event: &Event<'_>) -> bool {
+    event.kind == Kind::SshDisconnect
+}
+
+impl LineSink for Sink<'_> {
+    fn ready(&self) -> bool {
+        self.held.len() < HELD_MAX
+    }
+
+    fn begin(&mut self, _pattern: usize, path: &Path) {
+        self.path.clear();
+        self.path.push_str(&path.to_string_lossy());
+    }
+
+    fn line(&mut self, offset: u64, line: &[u8]) {
+        self.counts.lines += 1;
+        let text = String::from_utf8_lossy(line);
+        let Some(entry) = syslog::parse(&text, self.zone, self.now_ms) else {
+            self.counts.unparsed += 1;
+            return;
+        };
+        // Other programs share the file.
+        let Some(program) = Program::of(entry.program) else {
+            return;
+        };
+        // The path it had when it was written, and what it says: the same in a renamed file and in
+        // a copy, another in a file that starts anew.
+        let path = std::mem::take(&mut self.path);
+        let origin = Origin {
+            time_ms: entry.time_ms,
+            service: program.name(),
+            process_id: entry.process_id,
+            event_id: event_id(&[b"file", path.as_bytes(), &offset.to_le_bytes(), line]),
+        };
+        self.message(program, entry.message, &origin, true);
+        self.path = path;
+    }
+
+    fn dropped(&mut self) {
+        self.counts.lines += 1;
+        self.counts.dropped += 1;
+    }
+}
+
+impl EntrySink for Sink<'_> {
+    fn ready(&self) -> bool {
+        self.held.len() < HELD_MAX
+    }
+
+    fn entry(&mut self, line: &[u8]) -> Option<String> {
+        self.counts.lines += 1;
+        let Some(entry) = entry::parse(line) else {
+            self.counts.unparsed += 1;
+            return None;
+        };
+        let origin = Origin {
+            time_ms: entry.time_ms,
+            service: entry.program.map_or("", Program::name),
+            process_id: entry.process_id,
+            event_id: event_id(&[b"journal", entry.cursor.as_bytes()]),
+        };
+        match (entry.program, &entry.message) {
+            (Some(program), Some(message)) => {
+                self.message(program, message, &origin, entry.trusted);
+            }
+            (Some(_), None) => self.counts.unparsed += 1,
+            (None, _) => {}
+        }
+        Some(entry.cursor)
+    }
+
+    fn dropped(&mut self) {
+        LineSink::dropped(self);
+    }
+}

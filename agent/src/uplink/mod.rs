@@ -1,0 +1,140 @@
+//! The uplink: keeps one stream to the collector and everything in the spool moving over it.
+//!
+//! Promises that batches of a lane go out in sequence order within the collector's window, that
+//! the spool is freed only by acks, and that a lost connection costs nothing but a resend. Leaves
+//! durability to [`crate::outbox`].
+
+mod backoff;
+mod config;
+mod session;
+
+use std::sync::Arc;
+
+use tonic::transport::Endpoint;
+
+use crate::outbox::Outbox;
+use crate::runtime::settings::Settings;
+use crate::runtime::supervisor::ClockOffset;
+use backoff::Backoff;
+pub use config::Config;
+use session::{Ended, Session};
+
+/// See the module.
+pub struct Uplink {
+    config: Config,
+    outbox: Arc<Outbox>,
+    settings: Arc<Settings>,
+    clock_offset: Arc<ClockOffset>,
+    session: Option<Session>,
+    backoff: Backoff,
+    unreachable: bool,
+}
+
+impl Uplink {
+    /// An uplink that is not connected yet.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        outbox: Arc<Outbox>,
+        settings: Arc<Settings>,
+        clock_offset: Arc<ClockOffset>,
+    ) -> Self {
+        Self {
+            config,
+            outbox,
+            settings,
+            clock_offset,
+            session: None,
+            backoff: Backoff::default(),
+            unreachable: false,
+        }
+    }
+
+    /// Connects, sends, reconnects, for ever. May be dropped at any await and called again.
+    pub async fn run(&mut self) {
+        loop {
+            self.step(false).await;
+        }
+    }
+
+    /// Returns once everything in the spool is acknowledged.
+    pub async fn drain(&mut self) {
+        while self
+            .outbox
+            .states()
+            .iter()
+            .any(|lane| lane.queued_batches > 0)
+        {
+            self.step(true).await;
+        }
+    }
+
+    /// Connects, or keeps the session going until it ends or, when draining, until all is acknowledged.
+    async fn step(&mut self, draining: bool) {
+        let ended = match &mut self.session {
+            None => match self.connect().await {
+                Ok(session) => {
+                    self.unreachable = false;
+                    self.session = Some(session);
+                    return;
+                }
+                Err(ended) => ended,
+            },
+            Some(session) => match session.run(draining).await {
+                None => return,
+                Some(ended) => {
+                    if session.progressed() {
+                        self.backoff.reset();
+                    }
+                    ended
+                }
+            },
+        };
+        self.session = None;
+        // Said when it begins, not at every attempt.
+        if !self.unreachable {
+            tracing::warn!(endpoint = self.config.endpoint, reason = %ended, "no connection to the collector; batches are kept and sent later");
+            self.unreachable = true;
+        }
+        tokio::time::sleep(self.backoff.next(ended.is_refusal())).await;
+    }
+
+    async fn connect(&self) -> Result<Session, Ended> {
+        // Read at every attempt, so that a replaced token needs no restart.
+        let token = self.config.read_token().map_err(Ended::Setup)?;
+        let endpoint = Endpoint::from_shared(self.config.endpoint.clone())
+            .map_err(|error| Ended::Setup(format!("collector.endpoint is not a URL: {error}")))?
+            .connect_timeout(config::CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(config::KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(config::KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| Ended::Unreachable(error_chain(&error)))?;
+        let session = Session::open(
+            channel,
+            &token,
+            Arc::clone(&self.outbox),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.clock_offset),
+        )
+        .await?;
+        tracing::info!(
+            endpoint = self.config.endpoint,
+            "connected to the collector"
+        );
+        Ok(session)
+    }
+}
+
+/// An error with its causes: tonic's own text names none of them.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Takes what crmscope agents send, and stores it exactly in ClickHouse.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    /// Configuration file; the environment (CRMSCOPE_COLLECTOR__SECTION__KEY) goes before it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do; `run` by default.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of `run`, where it is not named.
+    #[command(flatten)]
+    pub run: RunArguments,
+}
+
+/// Options of `run`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct RunArguments {
+    /// Write the bound addresses to this file, as JSON.
+    #[arg(long, value_name = "PATH")]
+    pub address_file: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the collector until SIGTERM or SIGINT; SIGHUP reads tokens and log filter again.
+    Run(RunArguments),
+    /// Bring the schema in ClickHouse up to date, then leave. Safe to repeat.
+    Migrate,
+    /// Show what became of every batch. Exit code 1: something is missing or counted twice; 2: an error.
+    Ledger {
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// Only this lane.
+        #[arg(long)]
+        lane: Option<LaneName>,
+        /// Only sequences from the first one received in this time, such as 90s, 30m, 12h or 7d.
+        #[arg(long, value_parser = parse_duration)]
+        since: Option<Duration>,
+        /// As JSON, one account a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the configuration, then leave.
+    Validate,
+}
+
+/// A lane by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LaneName {
+    /// Series.
+    Metrics,
+    /// Request counters.
+    Requests,
+    /// Security events.
+    Security,
+    /// Heartbeats.
+    Presence,
+}
+
+impl LaneName {
+    /// As the tables have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Requests => "requests",
+            Self::Security => "security",
+            Self::Presence => "presence",
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let number_end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_end);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("write a number and s, m, h or d, such as 30m".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "the number is missing".to_owned())?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "that is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2d"), Ok(Duration::from_secs(172_800)));
+        for bad in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "5 m",
+            "5y",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn run_is_what_happens_without_a_command() {
+        let arguments =
+            Arguments::try_parse_from(["c", "--address-file", "x", "--config", "f"]).unwrap();
+        assert!(arguments.command.is_none() && arguments.run.address_file.is_some());
+        let arguments = Arguments::try_parse_from(["c", "run", "--config", "f"]).unwrap();
+        assert!(arguments.config.is_some());
+        assert!(Arguments::try_parse_from(["c", "ledger", "--lane", "x"]).is_err());
+    }
+}

@@ -1,0 +1,116 @@
+use std::net::SocketAddr;
+
+use super::*;
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("collector.toml");
+    std::fs::write(&path, text).unwrap();
+    (directory, path)
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let (_directory, path) = file(text);
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(Some(&path), environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_lists_every_key_with_its_default() {
+    let path = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/collector.example.toml"
+    ));
+    let example = Config::load(Some(path), []).unwrap();
+    assert_eq!(example, Config::default());
+    let text = std::fs::read_to_string(path).unwrap();
+    let read = File::from_str(&text, FileFormat::Toml).collect().unwrap();
+    assert_eq!(keys::flatten(read), keys::known(&Config::default()));
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let text = "[ingest]\nlisten = \"127.0.0.1:1\"\n[writer]\nflush_interval_ms = 5\n";
+    let config = load(
+        text,
+        &[
+            ("CRMSCOPE_COLLECTOR__INGEST__LISTEN", "127.0.0.1:0"),
+            (
+                "CRMSCOPE_COLLECTOR__WEB__ALLOWED_HOSTS",
+                "a.example,b.example",
+            ),
+            ("CRMSCOPE_COLLECTOR__CLICKHOUSE__MIGRATE", "false"),
+            ("CRMSCOPE_AGENT__INGEST__X", "another program's"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.ingest.listen, SocketAddr::from(([127, 0, 0, 1], 0)));
+    assert_eq!(config.writer.flush_interval_ms, 5);
+    assert_eq!(config.web.allowed_hosts, ["a.example", "b.example"]);
+    assert!(!config.clickhouse.migrate);
+}
+
+#[test]
+fn an_unknown_key_names_its_place_and_the_nearest() {
+    let error = load("[writer]\nflush_intervall = 5\n", &[]).unwrap_err();
+    assert!(
+        error.contains("collector.toml: writer.flush_intervall"),
+        "{error}"
+    );
+    assert!(
+        error.contains("did you mean writer.flush_interval_ms?"),
+        "{error}"
+    );
+    let error = load("", &[("CRMSCOPE_COLLECTOR__INGEST__TOKENFILE", "x")]).unwrap_err();
+    assert!(
+        error.contains("CRMSCOPE_COLLECTOR__INGEST__TOKENFILE"),
+        "{error}"
+    );
+    assert!(
+        error.contains("CRMSCOPE_COLLECTOR__INGEST__TOKEN_FILE"),
+        "{error}"
+    );
+    let error = load("zzz = 1\n", &[]).unwrap_err();
+    assert!(error.contains("collector.example.toml"), "{error}");
+}
+
+#[test]
+fn wrong_values_say_where_and_what() {
+    for (text, want) in [
+        (
+            "[writer]\nflush_interval_ms = 0\n",
+            "writer.flush_interval_ms is 0; it must be 1 to 60000",
+        ),
+        (
+            "[writer]\nflush_interval_ms = \"x\"\n",
+            "writer.flush_interval_ms",
+        ),
+        (
+            "[ingest]\nlisten = \"0.0.0.0:7070\"\n",
+            "ingest.allow_plaintext = true",
+        ),
+        (
+            "[web]\nlisten = \"0.0.0.0:80\"\n",
+            "web.allow_plaintext = true",
+        ),
+        ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
+        ("[clickhouse]\nurl = \"http://u:p@h\"\n", "clickhouse.url"),
+        (
+            "[clickhouse]\npassword_file = \"/no/such\"\n",
+            "clickhouse.password_file /no/such",
+        ),
+        (
+            "[agent_settings]\nbatch_interval_ms = 5\n",
+            "agent_settings.version",
+        ),
+        ("[ingest\n", "config file"),
+    ] {
+        let error = load(text, &[]).unwrap_err();
+        assert!(error.contains(want), "{text}: {error}");
+    }
+    let error = Config::load(Some(Path::new("/no/such.toml")), []).unwrap_err();
+    assert!(error.to_string().contains("/no/such.toml"));
+}

@@ -1,0 +1,340 @@
+//! One agent's stream, from hello to goodbye.
+//!
+//! Owns the order of one stream's batches. Promises: a batch is judged and handed to the writer in
+//! the order it came, or the stream ends; a full window or a full queue stops the reading, never
+//! the acks; on shutdown what was received is settled and acknowledged first, within the deadline
+//! of the caller. A frame or an envelope that cannot be read names no batch to reject, so the
+//! stream ends with the reason; the agent's spool still holds what it sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crmscope_proto::limits::PROTOCOL_VERSION;
+use crmscope_proto::v1::{
+    AgentMessage, Batch, ClockEcho, ClockProbe, CollectorMessage, Config as AgentConfig,
+    ConfigStatus, Lane, Throttle, Welcome, agent_message, collector_message::Kind,
+};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::Shared;
+use crate::clock::now_ms;
+use crate::error::{Code, Error};
+use crate::ingest::hello;
+use crate::judge::{Entry, judge};
+use crate::writer::agents::AgentFacts;
+use crate::writer::settle::Board;
+
+/// An agent is asked to pause at most this often.
+const THROTTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Answers to the agent.
+pub(super) type Outgoing = mpsc::Sender<Result<CollectorMessage, Status>>;
+
+/// The agent's end is gone.
+struct Gone;
+
+/// Why a stream ends by the collector's will: a word for the counter, and the status.
+struct End(&'static str, Error);
+
+struct Stream {
+    shared: Arc<Shared>,
+    agent: AgentFacts,
+    outgoing: Outgoing,
+    board: Arc<Board>,
+    pending: Option<Entry>,
+    throttled: Option<Instant>,
+}
+
+/// Serves a stream whose token was right.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    mut incoming: Streaming<AgentMessage>,
+    outgoing: Outgoing,
+) {
+    let end = match greet(&shared, &mut incoming).await {
+        Ok(agent) => {
+            let span_agent = agent.agent_id.clone();
+            tracing::info!(
+                agent_id = span_agent,
+                version = agent.agent_version,
+                "agent connected"
+            );
+            shared.metrics.streams.inc();
+            shared.metrics.streams_open.inc();
+            let stream = Stream {
+                shared: Arc::clone(&shared),
+                agent,
+                outgoing: outgoing.clone(),
+                board: Arc::default(),
+                pending: None,
+                throttled: None,
+            };
+            let end = stream.run(incoming).await;
+            shared.metrics.streams_open.dec();
+            tracing::info!(agent_id = span_agent, "agent disconnected");
+            end
+        }
+        Err(end) => Err(end),
+    };
+    if let Err(End(reason, error)) = end {
+        shared.metrics.refused(reason);
+        tracing::warn!(reason, %error, "stream closed");
+        let _ = outgoing.send(Err(error.into())).await;
+    }
+}
+
+async fn greet(shared: &Shared, incoming: &mut Streaming<AgentMessage>) -> Result<AgentFacts, End> {
+    let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
+    let first = tokio::time::timeout(timeout, incoming.message()).await;
+    let message = match first {
+        Ok(Ok(message)) => message,
+        Ok(Err(status)) if is_gone(&status) => None,
+        Ok(Err(status)) => return Err(unreadable(&status)),
+        Err(_) => {
+            let text = format!("no Hello within {} ms", timeout.as_millis());
+            return Err(End(
+                "hello_timeout",
+                Error::new(Code::DeadlineExceeded, text),
+            ));
+        }
+    };
+    let agent = hello::check(message, now_ms()).map_err(|error| End("hello", error))?;
+    shared.inventory.note(agent.clone());
+    Ok(agent)
+}
+
+/// Whether the connection broke, rather than a message.
+fn is_gone(status: &Status) -> bool {
+    use tonic::Code::{Cancelled, Unavailable, Unknown};
+    matches!(status.code(), Cancelled | Unavailable | Unknown)
+}
+
+/// A frame that is no message, or one that is too large.
+fn unreadable(status: &Status) -> End {
+    End(
+        "frame",
+        Error::new(
+            Code::InvalidArgument,
+            format!("a message cannot be read: {}", status.message()),
+        ),
+    )
+}
+
+impl Stream {
+    async fn run(mut self, mut incoming: Streaming<AgentMessage>) -> Result<(), End> {
+        if self.welcome().await.is_err() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let board = Arc::clone(&self.board);
+        let mut draining = shared.draining.clone();
+        loop {
+            if *draining.borrow() && self.board.is_idle() && self.pending.is_none() {
+                let text = "the collector is shutting down; everything received is acknowledged";
+                return Err(End("shutdown", Error::new(Code::Unavailable, text)));
+            }
+            let weight = self.pending.as_ref().map_or(0, Entry::weight);
+            let (batches, bytes) = shared.window;
+            let readable = self.pending.is_none()
+                && !*draining.borrow()
+                && !self.board.is_window_full(batches, bytes);
+            let step = tokio::select! {
+                biased;
+                () = board.changed() => self.tell_news().await,
+                room = shared.queue.reserve(weight), if weight > 0 => {
+                    let Some(room) = room else { return Err(writer_gone()) };
+                    self.hand_over(room)?;
+                    Ok(())
+                }
+                message = incoming.message(), if readable => match message {
+                    Ok(Some(message)) => self.take(message).await?,
+                    // The agent is done sending, or gone; what it sent is settled all the same.
+                    Ok(None) => return self.finish().await,
+                    Err(status) if is_gone(&status) => Err(Gone),
+                    Err(status) => return self.fail(&status).await,
+                },
+                () = self.outgoing.closed() => Err(Gone),
+                _ = draining.changed() => Ok(()),
+            };
+            if step.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn welcome(&self) -> Result<(), Gone> {
+        let config = &self.shared.config;
+        self.send(Kind::Welcome(Welcome {
+            protocol_version: PROTOCOL_VERSION,
+            collector_version: env!("CARGO_PKG_VERSION").to_owned(),
+            window_batches: config.window_batches,
+            window_bytes: config.window_bytes,
+        }))
+        .await?;
+        let settings = &self.shared.agent_settings;
+        if settings.version == 0 {
+            return Ok(());
+        }
+        self.send(Kind::Config(AgentConfig {
+            version: settings.version,
+            collect_interval_ms: settings.collect_interval_ms,
+            batch_interval_ms: settings.batch_interval_ms,
+            heartbeat_interval_ms: settings.heartbeat_interval_ms,
+        }))
+        .await
+    }
+
+    async fn send(&self, kind: Kind) -> Result<(), Gone> {
+        let message = CollectorMessage { kind: Some(kind) };
+        self.outgoing.send(Ok(message)).await.map_err(|_| Gone)
+    }
+
+    async fn tell_news(&self) -> Result<(), Gone> {
+        let news = self.board.take_news();
+        for reject in news.rejects {
+            self.send(Kind::Reject(reject)).await?;
+        }
+        for ack in news.acks {
+            self.shared.metrics.acks.inc();
+            self.send(Kind::Ack(ack)).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, message: AgentMessage) -> Result<Result<(), Gone>, End> {
+        match message.kind {
+            Some(agent_message::Kind::Batch(batch)) => {
+                self.take_batch(&batch)?;
+                Ok(self.throttle().await)
+            }
+            Some(agent_message::Kind::ClockProbe(probe)) => Ok(self.echo(probe).await),
+            Some(agent_message::Kind::ConfigStatus(status)) => {
+                self.note_config(&status);
+                Ok(Ok(()))
+            }
+            Some(agent_message::Kind::Hello(_)) => Err(End(
+                "hello_twice",
+                Error::new(Code::InvalidArgument, "Hello is said once a stream"),
+            )),
+            // A newer agent may say more than this version knows.
+            None => Ok(Ok(())),
+        }
+    }
+
+    fn take_batch(&mut self, batch: &Batch) -> Result<(), End> {
+        if batch.agent_id != self.agent.agent_id {
+            return Err(End(
+                "agent_id",
+                Error::new(
+                    Code::InvalidArgument,
+                    format!(
+                        "a batch of agent {:?} came on the stream of {:?}: the agent's spool belongs to another agent id",
+                        batch.agent_id, self.agent.agent_id
+                    ),
+                ),
+            ));
+        }
+        let entry = judge(batch, now_ms()).map_err(|error| {
+            End(
+                error.reason(),
+                Error::new(Code::InvalidArgument, error.to_string()),
+            )
+        })?;
+        self.pending = Some(entry);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, room: crate::writer::queue::Room) -> Result<(), End> {
+        let Some(entry) = self.pending.take() else {
+            return Ok(());
+        };
+        let (lane, bytes) = (entry.identity.lane, entry.encoded.len());
+        self.shared.metrics.batch(lane, bytes);
+        self.board.sent(lane, bytes);
+        let (batches, limit) = self.shared.window;
+        if self
+            .board
+            .is_window_full(batches + 1, limit.saturating_add(1))
+        {
+            self.shared.metrics.window_waits.inc();
+        }
+        if self.shared.queue.send(entry, Arc::clone(&self.board), room) {
+            Ok(())
+        } else {
+            Err(writer_gone())
+        }
+    }
+
+    async fn throttle(&mut self) -> Result<(), Gone> {
+        let lately = self
+            .throttled
+            .is_some_and(|at| at.elapsed() < THROTTLE_EVERY);
+        if lately || !self.shared.queue.is_crowded() {
+            return Ok(());
+        }
+        self.throttled = Some(Instant::now());
+        self.shared.metrics.throttles.inc();
+        self.send(Kind::Throttle(Throttle {
+            lane: Lane::Unspecified.into(),
+            pause_ms: self.shared.config.throttle_pause_ms,
+        }))
+        .await
+    }
+
+    async fn echo(&self, probe: ClockProbe) -> Result<(), Gone> {
+        self.shared.metrics.clock_probes.inc();
+        self.send(Kind::ClockEcho(ClockEcho {
+            token: probe.token,
+            agent_sent_ms: probe.sent_ms,
+            collector_received_ms: now_ms(),
+        }))
+        .await
+    }
+
+    fn note_config(&self, status: &ConfigStatus) {
+        let in_force = status.error.is_empty();
+        self.shared.metrics.config_status(in_force);
+        if in_force {
+            tracing::info!(
+                agent_id = self.agent.agent_id,
+                version = status.effective_version,
+                "settings in force"
+            );
+        } else {
+            tracing::warn!(
+                agent_id = self.agent.agent_id,
+                attempted = status.attempted_version,
+                effective = status.effective_version,
+                error = crmscope_proto::payload::truncate(&status.error, 256),
+                "settings refused by the agent"
+            );
+        }
+    }
+
+    /// The agent sends no more: settles and acknowledges what it sent.
+    async fn finish(self) -> Result<(), End> {
+        while !self.board.is_idle() {
+            tokio::select! {
+                () = self.board.changed() => {}
+                () = self.outgoing.closed() => return Ok(()),
+            }
+            if self.tell_news().await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A message that cannot be read: what came before it is settled, then the stream ends.
+    async fn fail(self, status: &Status) -> Result<(), End> {
+        let end = unreadable(status);
+        self.finish().await?;
+        Err(end)
+    }
+}
+
+fn writer_gone() -> End {
+    let text = "the collector is stopping";
+    End("stopping", Error::new(Code::Unavailable, text))
+}

@@ -1,0 +1,148 @@
+//! `crmscope-collector`: wiring only; the path of a batch begins in the library's `run`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use crmscope_collector::cli::{Arguments, Command, RunArguments};
+use crmscope_collector::config::Config;
+use crmscope_collector::ingest::auth::Tokens;
+use crmscope_collector::ledger::{self, Question};
+use crmscope_collector::logging::{self, FilterHandle};
+use crmscope_collector::storage::Storage;
+use crmscope_collector::{Options, schema};
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let outcome = runtime
+        .context("the runtime cannot be started")
+        .and_then(|runtime| runtime.block_on(start(&arguments)));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "crmscope-collector: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let load = || Config::load(arguments.config.as_deref(), std::env::vars());
+    let config = load()?;
+    match &arguments.command {
+        None => run(config, &arguments.run, load).await,
+        Some(Command::Run(options)) => run(config, options, load).await,
+        Some(Command::Migrate) => migrate(&config).await,
+        Some(Command::Validate) => print("the configuration is valid\n"),
+        Some(Command::Ledger {
+            agent,
+            lane,
+            since,
+            json,
+        }) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+            let question = Question {
+                agent: agent.clone(),
+                lane: lane.map(|lane| lane.name().to_owned()),
+                from: since.map_or(0, |since| now.saturating_sub(since).as_secs()),
+            };
+            show_ledger(&config, &question, *json).await
+        }
+    }
+}
+
+async fn run<E: std::fmt::Display>(
+    config: Config,
+    options: &RunArguments,
+    load: impl Fn() -> Result<Config, E>,
+) -> anyhow::Result<ExitCode> {
+    let filter = logging::start(&config.log)?;
+    let tokens = Tokens::load(&config.ingest.token_file)?;
+    let options = Options {
+        address_file: options.address_file.clone(),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reloaded = tokens.clone();
+    let shutdown = async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hangup.recv() => reload(&reloaded, &filter, load()),
+            }
+        }
+    };
+    crmscope_collector::run(config, options, tokens, shutdown).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was in force stays where the new one cannot be used.
+fn reload<E: std::fmt::Display>(tokens: &Tokens, filter: &FilterHandle, config: Result<Config, E>) {
+    match tokens.reload() {
+        Ok(count) => tracing::info!(count, "tokens read again"),
+        Err(error) => tracing::error!(%error, "the old tokens stay"),
+    }
+    let applied = config
+        .map_err(|error| error.to_string())
+        .and_then(|config| {
+            filter
+                .set(&config.log.filter)
+                .map_err(|error| error.to_string())
+        });
+    match applied {
+        Ok(()) => tracing::info!("log filter read again"),
+        Err(error) => tracing::error!(error, "the old log filter stays"),
+    }
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let report = schema::migrate(storage.client())
+        .await
+        .with_context(|| format!("ClickHouse at {}", config.clickhouse.url))?;
+    let mut text = String::new();
+    for file in &report.applied {
+        text.push_str(&format!("applied {file}\n"));
+    }
+    text.push_str(&format!(
+        "{} migrations applied, {} were there already\n",
+        report.applied.len(),
+        report.already_applied
+    ));
+    print(&text)
+}
+
+async fn show_ledger(config: &Config, question: &Question, json: bool) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let accounts = ledger::accounts(&storage, question).await?;
+    let mut text = String::new();
+    if json {
+        for account in &accounts {
+            text.push_str(&serde_json::to_string(account)?);
+            text.push('\n');
+        }
+    } else {
+        text = ledger::table(&accounts);
+    }
+    print(&text)?;
+    let whole = accounts.iter().all(ledger::Account::is_whole);
+    Ok(if whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

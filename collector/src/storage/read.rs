@@ -1,0 +1,190 @@
+//! What the writer asks: the open end of the journal, and how far each agent is settled.
+
+use bytes::{Buf, Bytes};
+use crmscope_proto::{Id, Lane};
+use serde::Deserialize;
+
+use super::Storage;
+use crate::error::{Code, Error};
+
+/// Journal partitions hold this many block numbers.
+pub const JOURNAL_PARTITION_BLOCKS: u64 = 1_000_000;
+
+/// One batch as the journal has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    /// When it was received, Unix ms.
+    pub received_ms: i64,
+    /// The batch, encoded.
+    pub batch: Bytes,
+}
+
+/// Highest settled sequence of one lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HighWater {
+    /// Agent.
+    pub agent_id: String,
+    /// Boot.
+    pub boot_id: Id,
+    /// Spool.
+    pub spool_id: Id,
+    /// Lane.
+    pub lane: Lane,
+    /// Sequence.
+    pub sequence: u64,
+}
+
+#[derive(clickhouse::Row, Deserialize)]
+struct HighWaterRow {
+    agent_id: String,
+    boot_id: String,
+    spool_id: String,
+    lane: i8,
+    sequence: u64,
+}
+
+impl Storage {
+    /// Blocks in the journal, ascending.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn journal_blocks(&self) -> Result<Vec<u64>, Error> {
+        let sql = "SELECT DISTINCT block FROM crmscope.journal ORDER BY block";
+        let question = self.client.query(sql).fetch_all::<u64>();
+        self.within("the journal's blocks", question).await
+    }
+
+    /// The newest block in the journal, 0 when there is none.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn newest_journal_block(&self) -> Result<u64, Error> {
+        let sql = "SELECT max(block) FROM crmscope.journal";
+        let question = self.client.query(sql).fetch_one::<u64>();
+        self.within("the journal's newest block", question).await
+    }
+
+    /// The newest block in the ledger, 0 when there is none.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn newest_ledger_block(&self) -> Result<u64, Error> {
+        let sql = "SELECT max(block) FROM crmscope.ledger";
+        let question = self.client.query(sql).fetch_one::<u64>();
+        self.within("the ledger's newest block", question).await
+    }
+
+    /// The rows of a journal block, in order.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer, or the answer is cut short.
+    pub async fn journal_rows(&self, block: u64) -> Result<Vec<JournalRow>, Error> {
+        let sql = "SELECT toUnixTimestamp64Milli(received_at), batch FROM crmscope.journal \
+                   WHERE block = ? ORDER BY position";
+        let question = async {
+            let mut cursor = self
+                .client
+                .query(sql)
+                .bind(block)
+                .fetch_bytes("RowBinary")?;
+            cursor.collect().await
+        };
+        let bytes = self.within("a journal block", question).await?;
+        decode_rows(bytes).ok_or_else(|| {
+            Error::new(
+                Code::Unavailable,
+                format!("ClickHouse: journal block {block}: the answer is cut short"),
+            )
+        })
+    }
+
+    /// Drops journal partitions that lie wholly before the one of `block`.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer; nothing depends on it, so it may be tried again later.
+    pub async fn drop_journal_before(&self, block: u64) -> Result<usize, Error> {
+        let keep = block / JOURNAL_PARTITION_BLOCKS;
+        let sql = "SELECT DISTINCT intDiv(block, 1000000) AS part FROM crmscope.journal \
+                   WHERE part < ? ORDER BY part";
+        let question = self.client.query(sql).bind(keep).fetch_all::<u64>();
+        let partitions = self.within("old journal partitions", question).await?;
+        for partition in &partitions {
+            let sql = format!("ALTER TABLE crmscope.journal DROP PARTITION {partition}");
+            self.within(
+                "dropping a journal partition",
+                self.client.query(&sql).execute(),
+            )
+            .await?;
+        }
+        Ok(partitions.len())
+    }
+
+    /// How far the agents are settled.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn high_water(&self, agents: &[&str]) -> Result<Vec<HighWater>, Error> {
+        let sql = "SELECT toString(agent_id) AS agent_id, toString(boot_id) AS boot_id, \
+                   toString(spool_id) AS spool_id, toInt8(lane) AS lane, \
+                   max(last_sequence) AS sequence FROM crmscope.ledger_high_water \
+                   WHERE agent_id IN ? GROUP BY agent_id, boot_id, spool_id, lane";
+        let question = self.client.query(sql).bind(agents).fetch_all();
+        let rows: Vec<HighWaterRow> = self.within("high-water marks", question).await?;
+        rows.into_iter()
+            .map(|row| {
+                let id = |text: &str| {
+                    Id::parse(text)
+                        .map_err(|error| Error::new(Code::Internal, format!("ledger: {error}")))
+                };
+                Ok(HighWater {
+                    boot_id: id(&row.boot_id)?,
+                    spool_id: id(&row.spool_id)?,
+                    agent_id: row.agent_id,
+                    lane: Lane::try_from(i32::from(row.lane)).unwrap_or(Lane::Unspecified),
+                    sequence: row.sequence,
+                })
+            })
+            .collect()
+    }
+}
+
+/// RowBinary: Int64, then a string (varint length, bytes).
+fn decode_rows(mut bytes: Bytes) -> Option<Vec<JournalRow>> {
+    let mut rows = Vec::new();
+    while !bytes.is_empty() {
+        let received_ms = bytes.try_get_i64_le().ok()?;
+        let length = usize::try_from(prost::encoding::decode_varint(&mut bytes).ok()?).ok()?;
+        if bytes.len() < length {
+            return None;
+        }
+        rows.push(JournalRow {
+            received_ms,
+            batch: bytes.split_to(length),
+        });
+    }
+    Some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journal_rows_are_read_and_a_cut_answer_is_noticed() {
+        let mut bytes = 7i64.to_le_bytes().to_vec();
+        bytes.extend_from_slice(b"\x02ab");
+        bytes.extend_from_slice(&8i64.to_le_bytes());
+        bytes.extend_from_slice(b"\x00");
+        let rows = decode_rows(bytes.clone().into()).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].received_ms, &rows[0].batch[..]), (7, &b"ab"[..]));
+        assert_eq!(rows[1].batch.len(), 0);
+        for length in [1, 8, 9, 10, 12] {
+            assert_eq!(
+                decode_rows(bytes[..length].to_vec().into()),
+                None,
+                "{length}"
+            );
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The writer: one task that turns what agents sent into exact rows.
+//!
+//! Owns the order of things: a block is gathered, journaled, inserted into every table, entered in
+//! the ledger, and only then acknowledged. Promises: an acknowledged batch is in its tables once,
+//! through crashes of anything; an insert whose outcome is unknown is repeated unchanged for as
+//! long as it takes; nothing is dropped. Leaves judging to [`crate::judge`] and bounds to [`queue`].
+
+pub mod agents;
+pub mod block;
+mod config;
+pub mod journal;
+pub mod marks;
+pub mod metrics;
+pub mod native;
+pub mod queue;
+pub mod settle;
+pub mod tables;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crmscope_proto::Lane;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use self::config::{Config, ConfigError};
+use self::marks::Marks;
+use self::metrics::{Disposition, Metrics};
+use self::queue::{Arrival, Receiver, Room};
+use self::settle::Board;
+use crate::clock::now_ms;
+use crate::error::{Code, Error};
+use crate::judge::{Entry, Verdict};
+use crate::readiness::{Readiness, Stage};
+use crate::storage::Storage;
+use crate::storage::retry::Backoff;
+
+/// Agents asked about in one question.
+const MARKS_QUESTION: usize = 500;
+
+/// How often the journal is looked at for blocks of another collector.
+const RIVAL_CHECK: Duration = Duration::from_secs(10);
+
+/// What is owed to a stream once the block is settled.
+struct Receipt {
+    board: Arc<Board>,
+    lane: Lane,
+    sequence: u64,
+    bytes: usize,
+    rejected: Option<String>,
+    /// Given back when the receipt is dropped, which is when the batch is settled.
+    _room: Room,
+}
+
+/// The writer and what it holds between blocks.
+#[derive(Debug)]
+pub struct Writer {
+    config: Config,
+    storage: Storage,
+    arrivals: Receiver,
+    readiness: Readiness,
+    metrics: Metrics,
+    draining: watch::Receiver<bool>,
+    marks: Marks,
+    last_block: u64,
+    rival_checked: Instant,
+}
+
+impl Writer {
+    /// A writer that has not looked at anything yet.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        storage: Storage,
+        arrivals: Receiver,
+        readiness: Readiness,
+        metrics: Metrics,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            config,
+            storage,
+            arrivals,
+            readiness,
+            metrics,
+            draining,
+            marks: Marks::default(),
+            last_block: 0,
+            rival_checked: Instant::now(),
+        }
+    }
+
+    /// Recovers the journal's open end, then writes blocks until every sender is gone.
+    ///
+    /// # Errors
+    /// When going on would not be exact: a damaged journal, or another collector on the same tables.
+    pub async fn run(mut self) -> Result<(), Error> {
+        self.readiness.enter(Stage::Recovering);
+        self.recover().await?;
+        self.readiness.enter(Stage::Serving);
+        while let Some(arrivals) = self.gather().await {
+            self.refuse_rival().await?;
+            self.load_marks(&arrivals).await;
+            let (entries, receipts) = self.sort_out(arrivals);
+            if !entries.is_empty() {
+                let block = journal::next_block(self.last_block, now_ms());
+                let journaled = journal::insert(block, &entries);
+                self.insert(&journaled).await;
+                self.write(block, entries).await?;
+            }
+            for receipt in receipts {
+                let Receipt { board, lane, .. } = &receipt;
+                board.settled(
+                    *lane,
+                    receipt.sequence,
+                    receipt.bytes,
+                    receipt.rejected.clone(),
+                );
+            }
+            self.marks.trim(self.config.marks_max);
+            self.metrics.marks_agents(self.marks.agents());
+        }
+        Ok(())
+    }
+
+    /// Repeats the newest block of the journal: if it was whole already, nothing changes.
+    async fn recover(&mut self) -> Result<(), Error> {
+        let storage = self.storage.clone();
+        let journaled = self
+            .patiently("reading the journal", || storage.journal_blocks())
+            .await;
+        let ledger = self
+            .patiently("reading the ledger", || storage.newest_ledger_block())
+            .await;
+        let newest = journaled.last().copied().unwrap_or(0);
+        self.last_block = journal::first_block(newest.max(ledger), now_ms()) - 1;
+        if newest == 0 || newest < ledger {
+            return Ok(());
+        }
+        let rows = self
+            .patiently("reading a journal block", || storage.journal_rows(newest))
+            .await;
+        let entries = journal::replay(newest, rows)?;
+        tracing::info!(
+            block = newest,
+            batches = entries.len(),
+            in_ledger = newest == ledger,
+            "repeating the newest block of the journal"
+        );
+        let last_block = self.last_block;
+        self.write(newest, entries).await?;
+        self.last_block = last_block;
+        self.metrics.recovered();
+        Ok(())
+    }
+
+    /// Waits for a batch, then takes what comes within the flush interval or fills a block.
+    async fn gather(&mut self) -> Option<Vec<Arrival>> {
+        let first = self.arrivals.recv().await?;
+        let deadline = Instant::now() + Duration::from_millis(self.config.flush_interval_ms);
+        let (mut rows, mut bytes) = (first.entry.rows(), first.bytes());
+        let mut arrivals = vec![first];
+        while rows < self.config.block_max_rows && bytes < self.config.block_max_bytes {
+            let next = tokio::select! {
+                biased;
+                next = self.arrivals.recv() => next,
+                () = tokio::time::sleep_until(deadline) => None,
+                _ = self.draining.wait_for(|draining| *draining) => None,
+            };
+            let Some(next) = next else { break };
+            rows += next.entry.rows();
+            bytes += next.bytes();
+            arrivals.push(next);
+        }
+        Some(arrivals)
+    }
+
+    /// Looks now and then whether somebody else writes blocks: two writers cannot both be exact.
+    async fn refuse_rival(&mut self) -> Result<(), Error> {
+        if self.rival_checked.elapsed() < RIVAL_CHECK {
+            return Ok(());
+        }
+        let storage = self.storage.clone();
+        let newest = self
+            .patiently("reading the journal's end", || {
+                storage.newest_journal_block()
+            })
+            .await;
+        self.rival_checked = Instant::now();
+        if newest > self.last_block {
+            return Err(Error::new(
+                Code::Internal,
+                format!(
+                    "another collector writes to the same ClickHouse: it journaled block {newest}, this one's last is {}; without Kafka there can be only one, stop one of them",
+                    self.last_block
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn load_marks(&mut self, arrivals: &[Arrival]) {
+        let unknown: BTreeSet<&str> = arrivals
+            .iter()
+            .map(|arrival| arrival.entry.identity.agent_id.as_str())
+            .filter(|agent_id| !self.marks.knows(agent_id))
+            .collect();
+        let unknown: Vec<&str> = unknown.into_iter().collect();
+        let storage = self.storage.clone();
+        for asked in unknown.chunks(MARKS_QUESTION) {
+            let answer = self
+                .patiently("reading high-water marks", || storage.high_water(asked))
+                .await;
+            self.marks.load(asked, answer);
+        }
+    }
+
+    /// Tells the fresh batches from those that are stored already.
+    fn sort_out(&mut self, arrivals: Vec<Arrival>) -> (Vec<Entry>, Vec<Receipt>) {
+        let mut entries = Vec::with_capacity(arrivals.len());
+        let mut receipts = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            let (entry, board, room) = arrival.into_parts();
+            let fresh = self.marks.advance(&entry.identity);
+            let rejected = match &entry.verdict {
+                Verdict::Rejected(rejection) if fresh => Some(rejection.detail.clone()),
+                _ => None,
+            };
+            let disposition = match (fresh, &entry.verdict) {
+                (false, _) => Disposition::Duplicate,
+                (true, Verdict::Stored(_)) => Disposition::Stored,
+                (true, Verdict::Rejected(_)) => Disposition::Rejected,
+            };
+            self.metrics
+                .batch(entry.identity.lane, disposition, entry.items);
+            receipts.push(Receipt {
+                board,
+                lane: entry.identity.lane,
+                sequence: entry.identity.sequence,
+                bytes: entry.encoded.len(),
+                rejected,
+                _room: room,
+            });
+            if fresh {
+                entries.push(entry);
+            }
+        }
+        (entries, receipts)
+    }
+
+    /// Inserts a journaled block into every table.
+    async fn write(&mut self, block: u64, entries: Vec<Entry>) -> Result<(), Error> {
+        let started = Instant::now();
+        let build = tokio::task::spawn_blocking(move || block::build(block, &entries));
+        let inserts = build.await.map_err(|error| {
+            Error::new(Code::Internal, format!("building block {block}: {error}"))
+        })?;
+        for insert in inserts {
+            self.insert(&insert).await;
+        }
+        self.metrics.block(started.elapsed());
+        self.forget_settled(block).await;
+        Ok(())
+    }
+
+    /// The block is whole: journal partitions before its own are of no use any more.
+    async fn forget_settled(&mut self, block: u64) {
+        let partition = |block: u64| block / crate::storage::JOURNAL_PARTITION_BLOCKS;
+        if partition(block) > partition(self.last_block)
+            && let Err(error) = self.storage.drop_journal_before(block).await
+        {
+            tracing::warn!(%error, "old journal partitions stay until the next one begins");
+        }
+        self.last_block = block;
+    }
+
+    async fn insert(&self, insert: &block::Insert) {
+        self.patiently(insert.table, || self.storage.insert(insert))
+            .await;
+    }
+
+    /// Tries until it works. What is in hand stays in memory, and the bounded queue holds the rest.
+    async fn patiently<T, A>(&self, what: &'static str, mut act: impl FnMut() -> A) -> T
+    where
+        A: Future<Output = Result<T, Error>>,
+    {
+        let mut backoff = Backoff::new(self.config.retry_initial_ms, self.config.retry_max_ms);
+        loop {
+            match act().await {
+                Ok(done) => {
+                    if backoff.attempts() > 0 {
+                        self.readiness.storage_works();
+                        tracing::info!(what, attempts = backoff.attempts(), "worked at last");
+                    }
+                    return done;
+                }
+                Err(error) => {
+                    self.metrics.retry(what);
+                    self.readiness.storage_fails(&error.message);
+                    let pause = backoff.next_pause();
+                    tracing::warn!(what, %error, pause_ms = pause.as_millis(), "will be repeated");
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The queue between ingest and writer: the direct log.
+//!
+//! Owns the bound on what waits. Promises: a batch that was reserved for is taken, in the order of
+//! sending; memory in the queue and in the block under way stays below the bound, because a batch
+//! gives its room back only when it is settled. Nothing is ever dropped: who finds no room waits.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::judge::Entry;
+use crate::writer::settle::Board;
+
+/// Unit of the bound, bytes.
+const UNIT: usize = 1024;
+
+/// A batch on its way to the writer.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The judged batch.
+    pub entry: Entry,
+    /// Where its stream learns that it is settled.
+    pub board: Arc<Board>,
+    /// Its room, given back when this is dropped.
+    room: Room,
+}
+
+/// Room for one batch.
+#[derive(Debug)]
+pub struct Room {
+    _permit: OwnedSemaphorePermit,
+    bytes: i64,
+    gauges: Gauges,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.gauges.batches.dec();
+        self.gauges.bytes.dec_by(self.bytes);
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Gauges {
+    batches: Gauge<i64, AtomicI64>,
+    bytes: Gauge<i64, AtomicI64>,
+}
+
+/// The sending end; one for each stream.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    room: Arc<Semaphore>,
+    units: u32,
+    throttle_above: i64,
+    gauges: Gauges,
+}
+
+/// The writer's end.
+pub type Receiver = mpsc::UnboundedReceiver<Arrival>;
+
+/// A queue of at most `max_bytes`, in which streams are asked to pause from `throttle_percent` on.
+#[must_use]
+pub fn queue(
+    max_bytes: usize,
+    throttle_percent: u8,
+    registry: &mut Registry,
+) -> (Sender, Receiver) {
+    let gauges = Gauges::default();
+    registry.register(
+        "queue_batches",
+        "Batches that were received and are not settled yet",
+        gauges.batches.clone(),
+    );
+    registry.register(
+        "queue_bytes",
+        "Memory of batches that were received and are not settled yet",
+        gauges.bytes.clone(),
+    );
+    // Unbounded in itself: the semaphore is the bound, and every batch takes at least one unit.
+    let (arrivals, receiver) = mpsc::unbounded_channel();
+    let units = u32::try_from(max_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+    let sender = Sender {
+        arrivals,
+        room: Arc::new(Semaphore::new(units as usize)),
+        units,
+        throttle_above: i64::try_from(max_bytes / 100).unwrap_or(i64::MAX)
+            * i64::from(throttle_percent),
+        gauges,
+    };
+    (sender, receiver)
+}
+
+impl Sender {
+    /// Waits for room for a batch of this weight. A batch heavier than the whole queue takes all of it.
+    ///
+    /// Returns `None` when the writer is gone.
+    pub async fn reserve(&self, weight: usize) -> Option<Room> {
+        let units = u32::try_from(weight.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let units = units.clamp(1, self.units);
+        let permit = Arc::clone(&self.room)
+            .acquire_many_owned(units)
+            .await
+            .ok()?;
+        let bytes = i64::try_from(weight).unwrap_or(i64::MAX);
+        self.gauges.batches.inc();
+        self.gauges.bytes.inc_by(bytes);
+        Some(Room {
+            _permit: permit,
+            bytes,
+            gauges: self.gauges.clone(),
+        })
+    }
+
+    /// Hands a batch over. Returns whether the writer is still there.
+    #[must_use]
+    pub fn send(&self, entry: Entry, board: Arc<Board>, room: Room) -> bool {
+        let arrival = Arrival { entry, board, room };
+        self.arrivals.send(arrival).is_ok()
+    }
+
+    /// Whether agents should pause.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.gauges.bytes.get() > self.throttle_above
+    }
+}
+
+impl Arrival {
+    /// The batch, its stream's board, and its room.
+    #[must_use]
+    pub fn into_parts(self) -> (Entry, Arc<Board>, Room) {
+        (self.entry, self.board, self.room)
+    }
+
+    /// Memory the batch holds, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        usize::try_from(self.room.bytes).unwrap_or_default()
+    }
+}

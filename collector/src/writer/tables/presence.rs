@@ -1,0 +1,98 @@
+//! `heartbeats` and `lane_states`.
+
+use crmscope_proto::Id;
+use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState};
+
+use crate::judge::Entry;
+use crate::writer::block::{Insert, uuid_order};
+use crate::writer::native::Block;
+use crate::writer::tables::{LANE, lane_number};
+
+type Beat<'a> = (&'a Entry, &'a Heartbeat, ClockReading);
+
+/// Heartbeats by agent and time. One without a clock reading was rejected at the door.
+fn beats(entries: &[Entry]) -> Vec<Beat<'_>> {
+    let mut beats: Vec<Beat<'_>> = entries
+        .iter()
+        .filter_map(|entry| Some((entry, entry.contents()?)))
+        .flat_map(|(entry, contents)| {
+            let beats = contents.heartbeats.iter();
+            beats.filter_map(move |beat| Some((entry, beat, beat.clock?)))
+        })
+        .collect();
+    beats.sort_by(|(entry_a, _, a), (entry_b, _, b)| {
+        let agents = entry_a.identity.agent_id.cmp(&entry_b.identity.agent_id);
+        agents.then_with(|| a.wall_ms.cmp(&b.wall_ms))
+    });
+    beats
+}
+
+/// The heartbeats.
+#[must_use]
+pub fn heartbeats(block: u64, entries: &[Entry]) -> Option<Insert> {
+    let rows = beats(entries);
+    if rows.is_empty() {
+        return None;
+    }
+    let identity = || rows.iter().map(|(entry, ..)| &entry.identity);
+    let beat = || rows.iter().map(|(_, beat, _)| *beat);
+    let clock = || rows.iter().map(|(.., clock)| clock);
+    let mut native = Block::new(rows.len(), 144);
+    native.text("agent_id", identity().map(|id| id.agent_id.as_str()));
+    native.uuid("boot_id", identity().map(|id| id.boot_id));
+    native.uuid("start_id", identity().map(|id| id.start_id));
+    native.uuid("spool_id", identity().map(|id| id.spool_id));
+    native.datetime_ms("ts", clock().map(|clock| clock.wall_ms));
+    native.u64("boottime_ms", clock().map(|clock| clock.boottime_ms));
+    native.u64("monotonic_ms", clock().map(|clock| clock.monotonic_ms));
+    native.u64("uptime_ms", beat().map(|beat| beat.uptime_ms));
+    native.u64("beat", beat().map(|beat| beat.beat));
+    native.u64("agent_cpu_us", beat().map(|beat| beat.agent_cpu_us));
+    native.u64(
+        "agent_resident_bytes",
+        beat().map(|beat| beat.agent_resident_bytes),
+    );
+    native.nullable_i64("clock_offset_ms", beat().map(|beat| beat.clock_offset_ms));
+    native.u64("config_version", beat().map(|beat| beat.config_version));
+    native.u8("goodbye", beat().map(|beat| u8::from(beat.goodbye)));
+    Some(Insert::new("heartbeats", block, rows.len(), native))
+}
+
+/// What the heartbeats say of the agent's lanes.
+#[must_use]
+pub fn lane_states(block: u64, entries: &[Entry]) -> Option<Insert> {
+    let mut rows: Vec<(&str, Id, i64, &LaneState)> = beats(entries)
+        .into_iter()
+        .flat_map(|(entry, beat, clock)| {
+            let identity = &entry.identity;
+            let states = beat.lanes.iter();
+            states.map(move |state| {
+                let agent_id = identity.agent_id.as_str();
+                (agent_id, identity.spool_id, clock.wall_ms, state)
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort_by(|a, b| {
+        let key = |row: &(&str, Id, i64, &LaneState)| (uuid_order(row.1), row.3.lane, row.2);
+        a.0.cmp(b.0).then_with(|| key(a).cmp(&key(b)))
+    });
+    let state = || rows.iter().map(|row| row.3);
+    let mut native = Block::new(rows.len(), 80);
+    native.text("agent_id", rows.iter().map(|row| row.0));
+    native.uuid("spool_id", rows.iter().map(|row| row.1));
+    native.enum8("lane", LANE, state().map(|state| lane_number(state.lane)));
+    native.datetime_ms("ts", rows.iter().map(|row| row.2));
+    native.u64("next_sequence", state().map(|state| state.next_sequence));
+    native.u64("acked_sequence", state().map(|state| state.acked_sequence));
+    native.u64("queued_batches", state().map(|state| state.queued_batches));
+    native.u64("queued_bytes", state().map(|state| state.queued_bytes));
+    native.u64(
+        "dropped_batches",
+        state().map(|state| state.dropped_batches),
+    );
+    native.u64("dropped_items", state().map(|state| state.dropped_items));
+    Some(Insert::new("lane_states", block, rows.len(), native))
+}

@@ -1,0 +1,75 @@
+//! `security_events`.
+
+use crmscope_proto::Id;
+use crmscope_proto::payload::SecurityRow;
+
+use crate::judge::Entry;
+use crate::writer::block::Insert;
+use crate::writer::native::Block;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The security events. Narrow fields were checked at the door.
+#[must_use]
+pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
+    let mut rows: Vec<(&str, &SecurityRow)> = entries
+        .iter()
+        .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
+        .flat_map(|(agent_id, contents)| contents.security.iter().map(move |row| (agent_id, row)))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort_by(|(agent_a, a), (agent_b, b)| {
+        let hour = |row: &SecurityRow| row.event.time_ms.div_euclid(HOUR_MS);
+        hour(a)
+            .cmp(&hour(b))
+            .then_with(|| a.kind.cmp(&b.kind))
+            .then_with(|| agent_a.cmp(agent_b))
+            .then_with(|| a.event.time_ms.cmp(&b.event.time_ms))
+    });
+    let each = || rows.iter().map(|(_, row)| *row);
+    let event = || rows.iter().map(|(_, row)| &row.event);
+    let mut native = Block::new(rows.len(), 192);
+    native.uuid(
+        "event_id",
+        event().map(|event| Id::from_wire(&event.event_id).unwrap_or_default()),
+    );
+    native.datetime_ms("ts", event().map(|event| event.time_ms));
+    native.text("agent_id", rows.iter().map(|(agent_id, _)| *agent_id));
+    native.u16("class_uid", event().map(|event| narrow(event.class_uid)));
+    native.u8(
+        "activity_id",
+        event().map(|event| narrow(event.activity_id)),
+    );
+    native.u8("status_id", event().map(|event| narrow(event.status_id)));
+    native.u8(
+        "severity_id",
+        event().map(|event| narrow(event.severity_id)),
+    );
+    native.text("kind", each().map(|row| row.kind.as_str()));
+    native.text("service", each().map(|row| row.service.as_str()));
+    native.text("method", each().map(|row| row.method.as_str()));
+    native.string("user", event().map(|event| event.user.as_bytes()));
+    native.string(
+        "target_user",
+        event().map(|event| event.target_user.as_bytes()),
+    );
+    native.string(
+        "source_address",
+        event().map(|event| event.source_address.as_bytes()),
+    );
+    native.u16(
+        "source_port",
+        event().map(|event| narrow(event.source_port)),
+    );
+    native.u32("process_id", event().map(|event| event.process_id));
+    // A message that leaves the field out still tells of one event.
+    native.u32("count", event().map(|event| event.count.max(1)));
+    native.string("detail", event().map(|event| event.detail.as_bytes()));
+    Some(Insert::new("security_events", block, rows.len(), native))
+}
+
+fn narrow<T: TryFrom<u32> + Default>(value: u32) -> T {
+    T::try_from(value).unwrap_or_default()
+}

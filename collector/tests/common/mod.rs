@@ -1,0 +1,287 @@
+//! A collector and an engine as real processes, and an agent that does as it is told.
+
+#![allow(dead_code, reason = "every test takes what it needs")]
+
+pub mod agent;
+pub mod rows;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clickhouse::Client;
+use tempfile::TempDir;
+
+pub const TOKEN: &str = "integration-test-token";
+/// Everything that is awaited has this long: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The embedded engine as its own process, so that it can be killed.
+pub struct Engine {
+    directory: TempDir,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+fn engine_binary() -> PathBuf {
+    if let Ok(path) = std::env::var("CRMSCOPE_CLICKHOUSE_BIN") {
+        return path.into();
+    }
+    let path =
+        Path::new(env!("CARGO_BIN_EXE_crmscope-collector")).with_file_name("crmscope-clickhouse");
+    if !path.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "-p",
+                "crmscope-local",
+                "--bin",
+                "crmscope-clickhouse",
+            ])
+            .status()
+            .expect("cargo");
+        assert!(built.success(), "crmscope-clickhouse does not build");
+    }
+    path
+}
+
+impl Engine {
+    /// An engine with a data directory of its own.
+    pub fn start() -> Self {
+        let mut engine = Self::stopped();
+        engine.resume();
+        engine
+    }
+
+    /// One that is not running yet, on an address that is free now.
+    pub fn stopped() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            address: free.local_addr().expect("its address"),
+            child: None,
+        }
+    }
+
+    /// Starts it again on the same data and address.
+    pub fn resume(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("engine.log"))
+            .expect("a log");
+        let mut child = Command::new(engine_binary())
+            .arg("--data-dir")
+            .arg(self.directory.path().join("data"))
+            .args(["--listen", &self.address.to_string(), "--stop-on-stdin-end"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("crmscope-clickhouse starts");
+        let mut ready = String::new();
+        let stdout = child.stdout.take().expect("its output");
+        BufReader::new(stdout)
+            .read_line(&mut ready)
+            .expect("its ready line");
+        if !ready.starts_with("ready:") {
+            let log = std::fs::read_to_string(self.directory.path().join("engine.log"));
+            panic!("the engine is not ready: {ready:?} {log:?}");
+        }
+        self.child = Some(child);
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::default()
+            .with_url(self.url())
+            .with_compression(clickhouse::Compression::None)
+            .with_database("system")
+    }
+
+    /// The one number a query gives.
+    pub async fn number(&self, sql: &str) -> u64 {
+        let asked = self.client().query_raw(sql).fetch_one::<u64>().await;
+        asked.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// A query's answer as text.
+    pub async fn text(&self, sql: &str) -> String {
+        let mut cursor = self
+            .client()
+            .query_raw(sql)
+            .fetch_bytes("TSV")
+            .expect("query");
+        let bytes = cursor.collect().await;
+        let bytes = bytes.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        String::from_utf8(bytes.to_vec()).expect("text")
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The collector's binary.
+pub struct Collector {
+    directory: TempDir,
+    child: Child,
+    pub ingest: SocketAddr,
+    pub web: SocketAddr,
+}
+
+#[derive(serde::Deserialize)]
+struct Addresses {
+    ingest: SocketAddr,
+    web: SocketAddr,
+}
+
+impl Collector {
+    pub fn start(engine: &Engine) -> Self {
+        Self::start_with(engine, "")
+    }
+
+    /// One with more in its configuration.
+    pub fn start_with(engine: &Engine, more: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("token"), TOKEN).expect("a token");
+        let config = format!(
+            "[ingest]\nlisten = \"127.0.0.1:0\"\ntoken_file = {:?}\n[web]\nlisten = \"127.0.0.1:0\"\n\
+             [clickhouse]\nurl = {:?}\ninsert_timeout_ms = 10000\n\
+             [writer]\nflush_interval_ms = 50\nretry_max_ms = 500\n{more}",
+            path("token"),
+            engine.url(),
+        );
+        std::fs::write(path("collector.toml"), config).expect("a config");
+        let log = std::fs::File::create(path("log")).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_crmscope-collector"))
+            .arg("--config")
+            .arg(path("collector.toml"))
+            .arg("--address-file")
+            .arg(path("addresses"))
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("crmscope-collector starts");
+        let started = Instant::now();
+        let addresses = loop {
+            if let Ok(text) = std::fs::read_to_string(path("addresses")) {
+                break serde_json::from_str::<Addresses>(&text).expect("addresses");
+            }
+            let log = std::fs::read_to_string(path("log"));
+            assert!(started.elapsed() < PATIENCE, "no addresses: {log:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        Self {
+            directory,
+            child,
+            ingest: addresses.ingest,
+            web: addresses.web,
+        }
+    }
+
+    /// Kills it in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to stop, and returns its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.expect("kill").success());
+        self.child.wait().expect("wait").code()
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("wait").code()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs the binary with other arguments and the same configuration.
+    pub fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_crmscope-collector"))
+            .arg("--config")
+            .arg(self.directory.path().join("collector.toml"))
+            .args(arguments)
+            .output()
+            .expect("the command runs");
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), text)
+    }
+
+    /// A page: status, headers and body.
+    pub async fn get(&self, path: &str) -> (u16, String, String) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(self.web).await.expect("web");
+        let host = self.web;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("request");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (
+            status.expect("status"),
+            head.to_lowercase(),
+            body.to_owned(),
+        )
+    }
+
+    /// Waits until `/readyz` says so.
+    pub async fn ready(&self) {
+        let started = Instant::now();
+        loop {
+            let (status, _, body) = self.get("/readyz").await;
+            if status == 200 {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{body}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A metric's value, by name and labels as they stand in the text.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, _, body) = self.get("/metrics").await;
+        let line = body
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("crmscope_collector_{name} ")));
+        line.and_then(|value| value.parse().ok()).unwrap_or(0.0)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            for line in tail.iter().rev() {
+                println!("collector: {line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Batches with known figures in them.
+
+use crmscope_proto::payload::{Contents, SecurityRow, seal};
+use crmscope_proto::requests::RequestRow;
+use crmscope_proto::series::SeriesTable;
+use crmscope_proto::v1::{Batch, ClockReading, Heartbeat, LaneState, SecurityEvent};
+use crmscope_proto::{Lane, SeriesKind, Sketch};
+
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.expect("after 1970").as_millis()).expect("in range")
+}
+
+/// A table of rows one second apart that end at `end_ms`. Metric m of row r is m · 100 + r.
+pub fn series(
+    kind: SeriesKind,
+    label: &str,
+    rows: u64,
+    end_ms: i64,
+    optional: bool,
+) -> SeriesTable {
+    use crmscope_proto::catalog::Presence;
+    let labels = kind.labels().iter().map(|name| format!("{name} {label}"));
+    let mut table = SeriesTable::new(kind, labels.collect());
+    for row in 0..rows {
+        let values: Vec<Option<u64>> = kind
+            .metrics()
+            .iter()
+            .enumerate()
+            .map(|(position, metric)| {
+                let there = optional || metric.presence == Presence::Required;
+                there.then_some(position as u64 * 100 + row)
+            })
+            .collect();
+        let time_ms = end_ms - i64::try_from(rows - 1 - row).expect("few rows") * 1000;
+        table.push(time_ms, 1000, &values).expect("a row that fits");
+    }
+    table
+}
+
+/// Ten rows of what the lane carries.
+pub fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Contents {
+    let time_ms = now_ms();
+    match lane {
+        Lane::Metrics => Contents {
+            series: vec![
+                series(SeriesKind::Host, "", 5, time_ms, true),
+                series(SeriesKind::Disk, "sda", 5, time_ms, true),
+            ],
+            ..Contents::default()
+        },
+        Lane::Requests => Contents {
+            requests: (0..10)
+                .map(|row| {
+                    let mut latency = Sketch::default();
+                    latency.record(1000 * (row + 1));
+                    latency.record(sequence);
+                    RequestRow {
+                        bucket_start_ms: time_ms.div_euclid(10_000) * 10_000,
+                        service: "crm".to_owned(),
+                        route: format!("/account/{row}"),
+                        method: "GET".to_owned(),
+                        status_class: if row == 0 { 5 } else { 2 },
+                        requests: 2,
+                        response_bytes: 100,
+                        latency,
+                    }
+                })
+                .collect(),
+            ..Contents::default()
+        },
+        Lane::Security => Contents {
+            security: (0..10)
+                .map(|row| SecurityRow {
+                    event: SecurityEvent {
+                        event_id: vec![row; 16],
+                        time_ms,
+                        class_uid: 3002,
+                        activity_id: 1,
+                        status_id: 2,
+                        severity_id: 3,
+                        user: "o'brien\u{0}<b>é".to_owned(),
+                        source_address: "192.0.2.7".to_owned(),
+                        source_port: 65_535,
+                        process_id: 42,
+                        ..SecurityEvent::default()
+                    },
+                    kind: "ssh_login".to_owned(),
+                    service: "sshd".to_owned(),
+                    method: "password".to_owned(),
+                })
+                .collect(),
+            ..Contents::default()
+        },
+        _ => Contents {
+            heartbeats: (0..10)
+                .map(|beat| Heartbeat {
+                    clock: Some(ClockReading {
+                        wall_ms: time_ms - 9 + beat,
+                        boottime_ms: 5,
+                        monotonic_ms: 4,
+                    }),
+                    beat: sequence,
+                    lanes: vec![LaneState {
+                        lane: Lane::Metrics.into(),
+                        next_sequence,
+                        ..LaneState::default()
+                    }],
+                    clock_offset_ms: (beat == 0).then_some(-7),
+                    ..Heartbeat::default()
+                })
+                .collect(),
+            ..Contents::default()
+        },
+    }
+}
+
+/// A batch of an agent whose ids are made of one byte.
+pub fn batch(agent_id: &str, lane: Lane, sequence: u64, contents: &Contents) -> Batch {
+    let envelope = Batch {
+        agent_id: agent_id.to_owned(),
+        boot_id: vec![1; 16],
+        start_id: vec![2; 16],
+        spool_id: vec![3; 16],
+        lane: lane.into(),
+        sequence,
+        created_ms: now_ms(),
+        ..Batch::default()
+    };
+    seal(contents, envelope).expect("a batch within the limits")
+}

@@ -1,0 +1,145 @@
+//! Every column of every table through the real engine, as it was sent.
+
+mod common;
+
+use common::Engine;
+use common::rows::{batch, contents, now_ms, series};
+use crmscope_collector::judge::{Entry, judge};
+use crmscope_collector::storage::{Config, Storage};
+use crmscope_collector::{schema, writer};
+use crmscope_proto::payload::Contents;
+use crmscope_proto::{Lane, SeriesKind};
+use prometheus_client::registry::Registry;
+
+async fn store(engine: &Engine) -> Storage {
+    let config = Config {
+        url: engine.url(),
+        ..Config::default()
+    };
+    let storage = Storage::new(&config, &mut Registry::default()).unwrap();
+    schema::migrate(storage.client()).await.unwrap();
+    storage
+}
+
+async fn write(storage: &Storage, block: u64, entries: &[Entry]) {
+    storage
+        .insert(&writer::journal::insert(block, entries))
+        .await
+        .unwrap();
+    for insert in writer::block::build(block, entries) {
+        storage.insert(&insert).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_is_what_is_read() {
+    let engine = Engine::start();
+    let storage = store(&engine).await;
+    let received = now_ms();
+    let mut entries = Vec::new();
+    // More agents than one byte can number, so that dictionaries need wider indexes.
+    for agent in 0..300 {
+        let agent_id = format!("agent-{agent:03}");
+        let contents = Contents {
+            series: SeriesKind::ALL
+                .into_iter()
+                .map(|kind| series(kind, &format!("é{agent}"), 3, received, agent % 2 == 0))
+                .collect(),
+            ..Contents::default()
+        };
+        entries.push(judge(&batch(&agent_id, Lane::Metrics, 1, &contents), received).unwrap());
+    }
+    for lane in [Lane::Requests, Lane::Security, Lane::Presence] {
+        let batch = batch("agent-000", lane, 1, &contents(lane, 1, 9));
+        entries.push(judge(&batch, received).unwrap());
+    }
+    let mut broken = batch(
+        "agent-000",
+        Lane::Metrics,
+        2,
+        &contents(Lane::Metrics, 2, 9),
+    );
+    broken.payload = broken.payload.slice(3..);
+    entries.push(judge(&broken, received).unwrap());
+    write(&storage, 7, &entries).await;
+    write(&storage, 7, &entries).await;
+
+    for kind in SeriesKind::ALL {
+        let table = kind.table();
+        assert_eq!(
+            engine
+                .number(&format!("SELECT count() FROM crmscope.{table}"))
+                .await,
+            900,
+            "{table}"
+        );
+        for (position, metric) in kind.metrics().iter().enumerate() {
+            let name = metric.name;
+            let (want, nulls) = match metric.presence {
+                crmscope_proto::catalog::Presence::Required => (900, 0),
+                crmscope_proto::catalog::Presence::Optional => (450, 450),
+            };
+            let right = format!(
+                "SELECT countIf(assumeNotNull({name}) = {position} * 100 + 2 - intDiv({received} - toUnixTimestamp64Milli(ts), 1000) AND isNotNull({name})), countIf(isNull({name})) FROM crmscope.{table}"
+            );
+            assert_eq!(
+                engine.text(&right).await,
+                format!("{want}\t{nulls}\n"),
+                "{table}.{name}"
+            );
+        }
+        for label in kind.labels() {
+            let right = format!(
+                "SELECT countIf({label} = concat('{label} é', toString(toUInt32(substring(agent_id, 7)))) AND interval_ms = 1000) FROM crmscope.{table}"
+            );
+            assert_eq!(engine.number(&right).await, 900, "{table}.{label}");
+        }
+    }
+    assert_eq!(
+        engine.text("SELECT agent_id, boot_id, start_id, spool_id, boottime_ms, monotonic_ms, beat, countIf(clock_offset_ms = -7), countIf(isNull(clock_offset_ms)), sum(goodbye) FROM crmscope.heartbeats GROUP BY ALL").await,
+        "agent-000\t01010101-0101-0101-0101-010101010101\t02020202-0202-0202-0202-020202020202\t03030303-0303-0303-0303-030303030303\t5\t4\t1\t1\t9\t0\n"
+    );
+    assert_eq!(
+        engine
+            .text("SELECT lane, next_sequence, count() FROM crmscope.lane_states GROUP BY ALL")
+            .await,
+        "metrics\t9\t10\n"
+    );
+    assert_eq!(
+        engine.text("SELECT kind, service, method, hex(user), source_address, source_port, process_id, type_uid, sum(count), uniqExact(event_id) FROM crmscope.security_events GROUP BY ALL").await,
+        "ssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t192.0.2.7\t65535\t42\t300201\t10\t10\n"
+    );
+    assert_eq!(
+        engine.text("SELECT sum(requests), sum(response_bytes), sum(latency_count), sum(latency_sum_us), max(latency_max_us), sum(arraySum(mapValues(latency))), countIf(status_class = 5) FROM crmscope.requests_raw").await,
+        "20\t1000\t20\t55010\t10000\t20\t1\n"
+    );
+    assert_eq!(
+        engine.text("SELECT disposition, reason, sum(items), count(), min(block) FROM crmscope.ledger GROUP BY ALL ORDER BY disposition").await,
+        "stored\t\t4530\t303\t7\nrejected\tundecodable\t10\t1\t7\n"
+    );
+    let dead = engine
+        .text("SELECT lane, sequence, hex(batch) FROM crmscope.dead_letters")
+        .await;
+    let hex: String = entries
+        .last()
+        .unwrap()
+        .encoded
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    assert_eq!(dead, format!("1\t2\t{hex}\n"));
+
+    // What the journal gives back is what was put in.
+    let rows = storage.journal_rows(7).await.unwrap();
+    assert_eq!(writer::journal::replay(7, rows).unwrap(), entries);
+    let marks = storage
+        .high_water(&["agent-000", "agent-299", "nobody"])
+        .await
+        .unwrap();
+    assert_eq!(marks.len(), 5);
+    assert!(
+        marks
+            .iter()
+            .any(|mark| mark.lane == Lane::Metrics && mark.sequence == 2)
+    );
+}

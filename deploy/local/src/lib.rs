@@ -1,0 +1,12 @@
+//! The local stack: ClickHouse's own engine as a library, and a server that speaks ClickHouse's
+//! HTTP protocol over it.
+//!
+//! * [`engine`] owns libchdb: getting it once, loading it, and its connections. Nothing else in
+//!   the workspace touches the C API.
+//! * [`server`] owns the protocol: what a client of ClickHouse's HTTP interface may expect from
+//!   one node on this machine. It knows nothing of crmscope's tables.
+//! * [`up`] owns `cargo up`: building, starting and stopping the whole system on one machine.
+
+pub mod engine;
+pub mod server;
+pub mod up;

@@ -1,0 +1,112 @@
+//! The processes of the local stack.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::http;
+
+/// How long a process may take to end before it is killed. The collector flushes, the engine closes.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Children in the order of their start; they are stopped in the opposite order.
+#[derive(Debug, Default)]
+pub(super) struct Children(Vec<(&'static str, Child)>);
+
+impl Children {
+    /// Starts a process whose output goes to `<logs>/<name>.log`.
+    pub(super) fn start(
+        &mut self,
+        name: &'static str,
+        mut command: Command,
+        logs: &Path,
+    ) -> anyhow::Result<()> {
+        let path = logs.join(format!("{name}.log"));
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("open the log {}", path.display()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // A group of its own: Ctrl-C at the terminal reaches only this command, which stops them in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {name}"))?;
+        self.0.push((name, child));
+        Ok(())
+    }
+
+    /// Waits until a path answers 200, or the process ends, or the deadline is over.
+    pub(super) async fn wait_ready(
+        &mut self,
+        name: &str,
+        port: u16,
+        path: &str,
+        deadline: Duration,
+    ) -> anyhow::Result<()> {
+        let end = Instant::now() + deadline;
+        loop {
+            if let Some((_, child)) = self.0.iter_mut().find(|(started, _)| *started == name)
+                && let Some(status) = child.try_wait()?
+            {
+                bail!(
+                    "{name} did not start ({status}); see its log, {name}.log in the logs directory"
+                );
+            }
+            let seen = match http::get(port, path).await {
+                Ok((200, _)) => return Ok(()),
+                Ok((status, body)) => format!("it answers {status}: {}", body.trim()),
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > end {
+                bail!("{name} is not ready after {} s: {seen}", deadline.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The first process that ends by itself.
+    pub(super) async fn wait_any(&mut self) -> (&'static str, ExitStatus) {
+        loop {
+            for (name, child) in &mut self.0 {
+                if let Ok(Some(status)) = child.try_wait() {
+                    return (name, status);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Ends all, the last started first, each given time to finish.
+    pub(super) async fn stop_in_order(&mut self) {
+        while let Some((name, mut child)) = self.0.pop() {
+            let id = child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .and_then(Pid::from_raw);
+            if let Some(id) = id {
+                let _ = kill_process(id, Signal::TERM);
+            }
+            if tokio::time::timeout(STOP_DEADLINE, child.wait())
+                .await
+                .is_err()
+            {
+                super::say(&format!(
+                    "{name} did not end within {} s and is killed",
+                    STOP_DEADLINE.as_secs()
+                ));
+                let _ = child.kill().await;
+            }
+        }
+    }
+}

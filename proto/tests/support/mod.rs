@@ -1,0 +1,291 @@
+//! Contents of any kind for the tests of this crate, and the seed they are drawn from.
+#![allow(dead_code, reason = "every test file uses its part")]
+
+use crmscope_proto::catalog::{Presence, SeriesKind};
+use crmscope_proto::limits::{REQUEST_BUCKET_MS, STRING_MAX_BYTES};
+use crmscope_proto::payload::{Contents, SecurityRow};
+use crmscope_proto::requests::RequestRow;
+use crmscope_proto::series::SeriesTable;
+use crmscope_proto::sketch::{INDEX_MAX, Sketch};
+use crmscope_proto::v1::{Batch, ClockReading, DropRange, Heartbeat, LaneState, SecurityEvent};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+/// Repeats a run: the seed a failed one printed.
+const SEED_VARIABLE: &str = "CRMSCOPE_TEST_SEED";
+
+/// Nothing is written to the tree; a failed test shows its seed instead.
+pub fn config(cases: u32) -> ProptestConfig {
+    let seed = std::env::var(SEED_VARIABLE)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(rand_seed);
+    println!("repeat with {SEED_VARIABLE}={seed}");
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..ProptestConfig::default()
+    }
+}
+
+fn rand_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// An envelope as an agent fills it; `seal` does the rest.
+pub fn envelope() -> Batch {
+    Batch {
+        agent_id: "crm-web-01".to_owned(),
+        boot_id: vec![1; 16],
+        start_id: vec![2; 16],
+        spool_id: vec![3; 16],
+        lane: 1,
+        sequence: 7,
+        created_ms: 1_790_000_000_000,
+        ..Batch::default()
+    }
+}
+
+/// Figures: extremes, the sign bit, and small ones that are often equal.
+pub fn figure() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        Just(0),
+        Just(u64::MAX),
+        Just(i64::MAX.unsigned_abs()),
+        Just(i64::MIN.unsigned_abs()),
+        0..3u64,
+    ]
+}
+
+/// Times: extremes and neighbours.
+pub fn time_ms() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        any::<i64>(),
+        Just(i64::MIN),
+        Just(i64::MAX),
+        1_790_000_000_000..1_790_000_010_000i64,
+    ]
+}
+
+/// Texts within the limit, the longest ones included.
+pub fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => vec(any::<char>(), 0..8).prop_map(String::from_iter),
+        4 => "[ab]{0,2}",
+        1 => Just("x".repeat(STRING_MAX_BYTES)),
+        1 => Just("ä".repeat(STRING_MAX_BYTES / 2)),
+    ]
+}
+
+/// A column of so many rows: every figure its own, or all equal.
+fn column(rows: usize) -> impl Strategy<Value = Vec<u64>> {
+    prop_oneof![
+        vec(figure(), rows),
+        figure().prop_map(move |one| vec![one; rows]),
+    ]
+}
+
+/// A table of any kind, with any of its optional figures.
+pub fn table() -> impl Strategy<Value = SeriesTable> {
+    (
+        proptest::sample::select(SeriesKind::ALL.to_vec()),
+        1..6usize,
+    )
+        .prop_flat_map(|(kind, rows)| {
+            let columns: Vec<_> = kind
+                .metrics()
+                .iter()
+                .map(|metric| {
+                    let here = match metric.presence {
+                        Presence::Required => 1.0,
+                        Presence::Optional => 0.5,
+                    };
+                    proptest::option::weighted(here, column(rows))
+                })
+                .collect();
+            (
+                vec(text(), kind.labels().len()),
+                vec(time_ms(), rows),
+                prop_oneof![
+                    vec(any::<u32>(), rows),
+                    any::<u32>().prop_map(move |one| vec![one; rows])
+                ],
+                columns,
+            )
+                .prop_map(move |(labels, times, intervals, columns)| {
+                    let mut table = SeriesTable::new(kind, labels);
+                    for row in 0..rows {
+                        let values: Vec<_> = columns
+                            .iter()
+                            .map(|column| column.as_ref().map(|values| values[row]))
+                            .collect();
+                        table
+                            .push(times[row], intervals[row], &values)
+                            .expect("a row of the table's own shape fits");
+                    }
+                    table
+                })
+        })
+}
+
+/// Any sketch within the bucket range, counts and totals at their extremes included.
+pub fn sketch() -> impl Strategy<Value = Sketch> {
+    (
+        btree_map(0..=INDEX_MAX, figure(), 0..14),
+        figure(),
+        figure(),
+    )
+        .prop_map(|(buckets, sum_us, max_us)| Sketch::from_parts(buckets, sum_us, max_us))
+}
+
+/// Counters with keys that often repeat.
+pub fn request_row() -> impl Strategy<Value = RequestRow> {
+    let limit = i64::MAX / REQUEST_BUCKET_MS;
+    (
+        prop_oneof![0..3i64, -limit..=limit, Just(limit), Just(-limit)],
+        text(),
+        text(),
+        text(),
+        0..=5u8,
+        figure(),
+        figure(),
+        sketch(),
+    )
+        .prop_map(
+            |(bucket, service, route, method, status_class, requests, response_bytes, latency)| {
+                RequestRow {
+                    bucket_start_ms: bucket * REQUEST_BUCKET_MS,
+                    service,
+                    route,
+                    method,
+                    status_class,
+                    requests,
+                    response_bytes,
+                    latency,
+                }
+            },
+        )
+}
+
+/// Any event. References are left at 0, as both ends keep them.
+pub fn security_row() -> impl Strategy<Value = SecurityRow> {
+    (
+        (any::<[u8; 16]>(), time_ms(), any::<[u32; 7]>()),
+        [text(), text(), text(), text()],
+        [text(), text(), text()],
+    )
+        .prop_map(
+            |((event_id, time_ms, numbers), texts, [kind, service, method])| {
+                let [user, target_user, source_address, detail] = texts;
+                SecurityRow {
+                    event: SecurityEvent {
+                        event_id: event_id.to_vec(),
+                        time_ms,
+                        class_uid: numbers[0],
+                        activity_id: numbers[1],
+                        status_id: numbers[2],
+                        severity_id: numbers[3],
+                        source_port: numbers[4],
+                        process_id: numbers[5],
+                        count: numbers[6],
+                        user,
+                        target_user,
+                        source_address,
+                        detail,
+                        ..SecurityEvent::default()
+                    },
+                    kind,
+                    service,
+                    method,
+                }
+            },
+        )
+}
+
+fn clock() -> impl Strategy<Value = ClockReading> {
+    (time_ms(), figure(), figure()).prop_map(|(wall_ms, boottime_ms, monotonic_ms)| ClockReading {
+        wall_ms,
+        boottime_ms,
+        monotonic_ms,
+    })
+}
+
+fn lane_state() -> impl Strategy<Value = LaneState> {
+    (any::<i32>(), vec(figure(), 6)).prop_map(|(lane, figures)| LaneState {
+        lane,
+        next_sequence: figures[0],
+        acked_sequence: figures[1],
+        queued_batches: figures[2],
+        queued_bytes: figures[3],
+        dropped_batches: figures[4],
+        dropped_items: figures[5],
+    })
+}
+
+/// Any heartbeat.
+pub fn heartbeat() -> impl Strategy<Value = Heartbeat> {
+    (
+        proptest::option::of(clock()),
+        vec(figure(), 5),
+        vec(lane_state(), 0..5),
+        proptest::option::of(time_ms()),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(clock, figures, lanes, clock_offset_ms, goodbye)| Heartbeat {
+                clock,
+                uptime_ms: figures[0],
+                beat: figures[1],
+                agent_cpu_us: figures[2],
+                agent_resident_bytes: figures[3],
+                lanes,
+                clock_offset_ms,
+                config_version: figures[4],
+                goodbye,
+            },
+        )
+}
+
+/// Any dropped range.
+pub fn drop_range() -> impl Strategy<Value = DropRange> {
+    (
+        vec(any::<u8>(), 0..20),
+        any::<[i32; 2]>(),
+        vec(figure(), 3),
+        [time_ms(), time_ms()],
+    )
+        .prop_map(
+            |(spool_id, [lane, reason], figures, [first_ms, last_ms])| DropRange {
+                spool_id,
+                lane,
+                first_sequence: figures[0],
+                last_sequence: figures[1],
+                items: figures[2],
+                first_ms,
+                last_ms,
+                reason,
+            },
+        )
+}
+
+/// Anything of everything, mixed across lanes as no agent would.
+pub fn contents() -> impl Strategy<Value = Contents> {
+    (
+        vec(table(), 0..5),
+        vec(request_row(), 0..8),
+        vec(security_row(), 0..5),
+        vec(heartbeat(), 0..3),
+        vec(drop_range(), 0..3),
+    )
+        .prop_map(|(series, requests, security, heartbeats, drops)| Contents {
+            series,
+            requests,
+            security,
+            heartbeats,
+            drops,
+        })
+}
