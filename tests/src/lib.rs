@@ -3,6 +3,9 @@
 //! Owns starting, killing and asking; scenarios in `tests/` own what is true. Everything polls for
 //! what it waits for, with a deadline that prints what was seen instead.
 
+// The whole crate is test code: a broken environment should stop a scenario at the line that meets it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 pub mod neighbours;
 pub mod process;
 pub mod stack;
@@ -10,7 +13,7 @@ pub mod stack;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use stack::Stack;
+pub use stack::{Stack, http_get};
 
 /// Longest wait for anything in a scenario. Generous, since machines are shared; polls end early.
 pub const PATIENCE: Duration = Duration::from_secs(90);

@@ -6,8 +6,6 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::de::DeserializeOwned;
-
 use crate::process::{Process, binary};
 use crate::wait_for;
 
@@ -188,11 +186,11 @@ impl Stack {
     /// What the server says.
     pub fn query<T>(&self, sql: &str) -> Result<Vec<T>, String>
     where
-        T: clickhouse::RowOwned + clickhouse::RowRead + DeserializeOwned,
+        T: clickhouse::RowOwned + clickhouse::RowRead,
     {
         let client = self.client();
         self.runtime
-            .block_on(async { client.query(&sql.replace('?', "??")).fetch_all::<T>().await })
+            .block_on(async { client.query_raw(sql).fetch_all::<T>().await })
             .map_err(|error| error.to_string())
     }
 

@@ -1,5 +1,12 @@
 //! What is wrong from outside gives a clear error or a counted drop, and stops nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;

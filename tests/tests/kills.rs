@@ -1,5 +1,12 @@
 //! Each process killed in turn, three times, under load: nothing is lost and nothing counts twice.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;

@@ -1,6 +1,13 @@
 //! Real sshd on loopback refusing real logins, through the real journal: the events in ClickHouse
 //! are the attempts made.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,12 @@
 //! Real nginx in front of a real backend, under load: what ClickHouse holds is what nginx counted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

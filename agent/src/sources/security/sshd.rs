@@ -91,7 +91,7 @@ fn login(text: &str, status: Status) -> Option<Event<'_>> {
         method,
         ..Event::new(Kind::SshLogin, status)
     };
-    let Some(line) = before_key(rest) else {
+    let Some(line) = before_key(rest)? else {
         // A certificate's id is the client's text too; with two readings, neither is taken.
         return Some(Event {
             detail: "ambiguous source",
@@ -107,10 +107,10 @@ fn login(text: &str, status: Status) -> Option<Event<'_>> {
     })
 }
 
-/// What stands before ` ssh2` and the key. `None` when a certificate makes that ambiguous.
-fn before_key(text: &str) -> Option<&str> {
+/// What stands before ` ssh2` and the key; nothing within when a certificate makes that ambiguous.
+fn before_key(text: &str) -> Option<Option<&str>> {
     if let Some(line) = text.strip_suffix(" ssh2") {
-        return Some(line);
+        return Some(Some(line));
     }
     let (line, key) = text.rsplit_once(" ssh2: ")?;
     let mut words = key.split(' ');
@@ -119,7 +119,7 @@ fn before_key(text: &str) -> Option<&str> {
             .next()
             .is_some_and(|print| print.starts_with("SHA256:") || print.starts_with("MD5:"))
         && words.next().is_none();
-    (plain || !line.contains(" ssh2: ")).then_some(line)
+    Some((plain || !line.contains(" ssh2: ")).then_some(line))
 }
 
 fn invalid_user(text: &str) -> Option<Event<'_>> {

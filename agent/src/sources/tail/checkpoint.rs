@@ -112,9 +112,6 @@ impl Tailer {
         saved: &SavedFile,
         now: Instant,
     ) -> Result<(), SourceError> {
-        if saved.fingerprint.length == 0 {
-            return Ok(());
-        }
         let wanted = scan::Wanted {
             path: &saved.path,
             identity: Some(saved.identity),
@@ -122,6 +119,9 @@ impl Tailer {
             position: saved.position,
         };
         let Some((file, metadata)) = scan::find_sibling(&wanted, &self.files) else {
+            if saved.fingerprint.length == 0 {
+                return Ok(());
+            }
             return Err(SourceError::Other(format!(
                 "{} was rotated away while the agent was stopped; what it may have held after byte {} is not read",
                 saved.path.display(),
