@@ -7,13 +7,14 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const BATCH_MAX_BYTES: usize = 512 * 1024;
 
 /// Largest payload once decompressed, bytes. Bounds what a hostile zstd frame can unfold to.
-pub const PAYLOAD_MAX_BYTES: usize = 8 * 1024 * 1024;
+pub const PAYLOAD_MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// Most rows (items) in one batch.
-pub const BATCH_MAX_ITEMS: usize = 65_536;
+/// Most rows (items) in one batch. With the payload's size it bounds what a batch can unfold to
+/// in memory: hostile ones stay below 128 MiB.
+pub const BATCH_MAX_ITEMS: usize = 16_384;
 
 /// Most strings in a batch's dictionary.
-pub const DICTIONARY_MAX_ENTRIES: usize = 65_536;
+pub const DICTIONARY_MAX_ENTRIES: usize = 16_384;
 
 /// Longest string anywhere in a batch, bytes. Agents cut longer ones at a character.
 pub const STRING_MAX_BYTES: usize = 1024;

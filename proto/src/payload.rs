@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 
 use crate::limits::{
     BATCH_MAX_BYTES, BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, PAYLOAD_MAX_BYTES, STRING_MAX_BYTES,
@@ -13,6 +14,9 @@ use crate::v1::{Batch, DropRange, Encoding, Heartbeat, Payload, SecurityEvent};
 
 /// zstd's cheapest useful level: higher ones gained nothing on these payloads.
 const ZSTD_LEVEL: i32 = 1;
+
+/// Length of an event's id.
+const EVENT_ID_BYTES: usize = 16;
 
 /// Why a batch cannot be read. Never worth sending again.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -207,13 +211,15 @@ impl Contents {
         (self, rest)
     }
 
-    /// The wire form.
+    /// The wire form. Tables without rows are left out; strings are cut to [`STRING_MAX_BYTES`].
     #[must_use]
     pub fn encode(&self) -> Payload {
         let mut dictionary = Dictionary::default();
+        let cut = |text: &str| truncate(text, STRING_MAX_BYTES).to_owned();
         let series = self
             .series
             .iter()
+            .filter(|table| !table.is_empty())
             .map(|table| table.encode(&mut dictionary))
             .collect();
         let requests =
@@ -225,6 +231,10 @@ impl Contents {
                 kind: dictionary.reference(&row.kind),
                 service: dictionary.reference(&row.service),
                 method: dictionary.reference(&row.method),
+                user: cut(&row.event.user),
+                target_user: cut(&row.event.target_user),
+                source_address: cut(&row.event.source_address),
+                detail: cut(&row.event.detail),
                 ..row.event.clone()
             })
             .collect();
@@ -244,16 +254,7 @@ impl Contents {
     /// When anything in it is malformed or beyond a limit.
     pub fn decode(payload: Payload) -> Result<Self, DecodeError> {
         let dictionary = &payload.dictionary;
-        if dictionary.len() > DICTIONARY_MAX_ENTRIES {
-            return Err(DecodeError::Length {
-                what: "dictionary",
-                got: dictionary.len(),
-                want: DICTIONARY_MAX_ENTRIES,
-            });
-        }
-        dictionary
-            .iter()
-            .try_for_each(|entry| check_string("a dictionary entry", entry))?;
+        check_dictionary(dictionary)?;
         // Before any column is unfolded: one value may stand for all rows of a block.
         let announced: usize = payload
             .series
@@ -305,6 +306,40 @@ fn split_rows<T>(rows: &mut Vec<T>, keep: &mut usize) -> Vec<T> {
     rows.split_off(here)
 }
 
+fn check_dictionary(dictionary: &[String]) -> Result<(), DecodeError> {
+    if dictionary.len() > DICTIONARY_MAX_ENTRIES {
+        return Err(DecodeError::Length {
+            what: "dictionary",
+            got: dictionary.len(),
+            want: DICTIONARY_MAX_ENTRIES,
+        });
+    }
+    dictionary
+        .iter()
+        .try_for_each(|entry| check_string("a dictionary entry", entry))
+}
+
+/// Counts the payload's own fields before anything is made of them: an empty message takes two
+/// bytes on the wire and a hundred times that in memory.
+fn check_counts(raw: &[u8]) -> Result<(), DecodeError> {
+    let malformed = |error: prost::DecodeError| DecodeError::Message(error.to_string());
+    let (mut rest, mut fields) = (raw, 0);
+    while !rest.is_empty() {
+        let (tag, wire_type) = decode_key(&mut rest).map_err(malformed)?;
+        skip_field(wire_type, tag, &mut rest, DecodeContext::default()).map_err(malformed)?;
+        fields += 1;
+    }
+    let limit = DICTIONARY_MAX_ENTRIES + BATCH_MAX_ITEMS;
+    if fields > limit {
+        return Err(DecodeError::Length {
+            what: "payload",
+            got: fields,
+            want: limit,
+        });
+    }
+    Ok(())
+}
+
 fn check_string(what: &'static str, text: &str) -> Result<(), DecodeError> {
     if text.len() > STRING_MAX_BYTES {
         return Err(DecodeError::TooLarge {
@@ -324,11 +359,11 @@ fn security_row(
     check_string("target_user", &event.target_user)?;
     check_string("source_address", &event.source_address)?;
     check_string("detail", &event.detail)?;
-    if event.event_id.len() != 16 {
+    if event.event_id.len() != EVENT_ID_BYTES {
         return Err(DecodeError::Length {
             what: "event_id",
             got: event.event_id.len(),
-            want: 16,
+            want: EVENT_ID_BYTES,
         });
     }
     let [kind, service, method] = [event.kind, event.service, event.method]
@@ -358,7 +393,20 @@ pub fn seal(contents: &Contents, envelope: Batch) -> Result<Batch, DecodeError> 
             want: BATCH_MAX_ITEMS,
         });
     }
-    let raw = contents.encode().encode_to_vec();
+    if let Some(row) = contents
+        .security
+        .iter()
+        .find(|row| row.event.event_id.len() != EVENT_ID_BYTES)
+    {
+        return Err(DecodeError::Length {
+            what: "event_id",
+            got: row.event.event_id.len(),
+            want: EVENT_ID_BYTES,
+        });
+    }
+    let payload = contents.encode();
+    check_dictionary(&payload.dictionary)?;
+    let raw = payload.encode_to_vec();
     if raw.len() > PAYLOAD_MAX_BYTES {
         return Err(DecodeError::TooLarge {
             what: "payload",
@@ -399,22 +447,21 @@ pub fn open(batch: &Batch) -> Result<Contents, DecodeError> {
             limit: PAYLOAD_MAX_BYTES,
         });
     }
-    let payload = match Encoding::try_from(batch.encoding) {
-        Ok(Encoding::None) => Payload::decode(batch.payload.clone()),
-        Ok(Encoding::Zstd) => {
-            let raw = zstd::bulk::decompress(&batch.payload, announced)
-                .map_err(|error| DecodeError::Compression(error.to_string()))?;
-            if raw.len() != announced {
-                return Err(DecodeError::PayloadLength {
-                    got: raw.len(),
-                    want: announced,
-                });
-            }
-            Payload::decode(raw.as_slice())
-        }
+    let raw = match Encoding::try_from(batch.encoding) {
+        Ok(Encoding::None) => batch.payload.clone(),
+        Ok(Encoding::Zstd) => zstd::bulk::decompress(&batch.payload, announced)
+            .map_err(|error| DecodeError::Compression(error.to_string()))?
+            .into(),
         Err(_) => return Err(DecodeError::Encoding(batch.encoding)),
+    };
+    if raw.len() != announced {
+        return Err(DecodeError::PayloadLength {
+            got: raw.len(),
+            want: announced,
+        });
     }
-    .map_err(|error| DecodeError::Message(error.to_string()))?;
+    check_counts(&raw)?;
+    let payload = Payload::decode(raw).map_err(|error| DecodeError::Message(error.to_string()))?;
     let contents = Contents::decode(payload)?;
     if contents.items() != batch.items as usize {
         return Err(DecodeError::Length {

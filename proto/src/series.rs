@@ -241,19 +241,21 @@ impl SeriesTable {
     /// The other table, unchanged.
     pub fn append(&mut self, mut other: Self) -> Result<(), Self> {
         let same_shape = || {
-            self.columns
-                .iter()
-                .zip(&other.columns)
-                .all(|(a, b)| a.is_some() == b.is_some())
+            let mut pairs = self.columns.iter().zip(&other.columns);
+            self.is_empty()
+                || other.is_empty()
+                || pairs.all(|(own, more)| own.is_some() == more.is_some())
         };
         if self.kind != other.kind || self.labels != other.labels || !same_shape() {
             return Err(other);
         }
         self.timestamps_ms.append(&mut other.timestamps_ms);
         self.intervals_ms.append(&mut other.intervals_ms);
-        for (column, mut more) in self.columns.iter_mut().zip(other.columns) {
-            if let (Some(column), Some(more)) = (column, &mut more) {
-                column.append(more);
+        for (column, more) in self.columns.iter_mut().zip(other.columns) {
+            match (column.as_mut(), more) {
+                (Some(values), Some(mut more)) => values.append(&mut more),
+                (None, more) => *column = more,
+                (Some(_), None) => {}
             }
         }
         Ok(())
@@ -262,16 +264,18 @@ impl SeriesTable {
     /// Cuts the table after `rows` rows and returns the rest.
     #[must_use]
     pub fn split_off(&mut self, rows: usize) -> Self {
+        // A table without rows has no shape yet: it takes any row next.
+        let rest = |column: &mut Option<Vec<u64>>| {
+            let rest = column.as_mut().map(|values| values.split_off(rows));
+            column.take_if(|values| values.is_empty());
+            rest.filter(|values| !values.is_empty())
+        };
         Self {
             kind: self.kind,
             labels: self.labels.clone(),
             timestamps_ms: self.timestamps_ms.split_off(rows),
             intervals_ms: self.intervals_ms.split_off(rows),
-            columns: self
-                .columns
-                .iter_mut()
-                .map(|column| column.as_mut().map(|c| c.split_off(rows)))
-                .collect(),
+            columns: self.columns.iter_mut().map(rest).collect(),
         }
     }
 }

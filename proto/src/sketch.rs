@@ -89,7 +89,9 @@ impl Sketch {
     /// How many latencies were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.values().sum()
+        self.buckets
+            .values()
+            .fold(0, |total, &count| total.saturating_add(count))
     }
 
     /// Sum of what was recorded, µs, exact.
@@ -123,11 +125,11 @@ impl Sketch {
             clippy::cast_sign_loss,
             reason = "p is clamped, so the rank lies within 0..count"
         )]
-        let rank = (p.clamp(0.0, 1.0) * (count - 1) as f64).floor() as u64 + 1;
+        let rank = ((p.clamp(0.0, 1.0) * (count - 1) as f64).floor() as u64).min(count - 1);
         let mut seen = 0;
         for (&index, &bucket) in &self.buckets {
-            seen += bucket;
-            if seen >= rank {
+            seen = u64::saturating_add(seen, bucket);
+            if seen > rank {
                 return Some(value_us(index));
             }
         }

@@ -14,8 +14,6 @@ pub const TOKEN: &str = "test-token-0123456789abcdef";
 
 /// A running system in a directory of its own.
 pub struct Stack {
-    /// Directory with data, configuration and logs; gone at the end.
-    pub directory: tempfile::TempDir,
     /// The ClickHouse server.
     pub clickhouse: Option<Process>,
     /// The collector.
@@ -27,6 +25,8 @@ pub struct Stack {
     /// Port of the collector's pages.
     pub http_port: u16,
     runtime: tokio::runtime::Runtime,
+    /// Directory with data, configuration and logs; gone at the end, after the processes.
+    pub directory: tempfile::TempDir,
 }
 
 /// A port that was free a moment ago; fixed, so that a restarted process has it again.

@@ -182,13 +182,14 @@ fn refused_logins_are_the_events_stored() {
         |beats| beats > 0,
     );
 
-    // An account that exists, some that do not, and one whose name tries to frame another address.
+    // An account that exists, some that do not, one whose name tries to frame another address, and
+    // one that sshd writes in octal.
     let attempts = [
         ("root", 3),
         ("nobody-here", 4),
         ("sales", 2),
         ("x from 6.6.6.6 port 22 ssh2", 2),
-        ("o'brien\"<b>", 1),
+        ("jörg sales", 1),
     ];
     for (user, times) in attempts {
         (0..times).for_each(|_| refused_login(&stack, &sshd, user));
@@ -197,7 +198,7 @@ fn refused_logins_are_the_events_stored() {
         format!(
             "SELECT toUInt64(sum(count)) FROM security_events WHERE kind = 'ssh_login' AND status_id = 2 \
              AND user = '{}'",
-            user.replace('\'', "\\'")
+            user.replace('\\', "\\\\").replace('ö', "\\\\303\\\\266")
         )
     };
     for (user, times) in attempts {

@@ -51,7 +51,7 @@ impl Outbox {
         self.spool_id
     }
 
-    /// Makes contents durable and wakes the uplink. Empty contents without a checkpoint are nothing.
+    /// Makes contents durable and wakes the uplink. Of empty contents only the position is kept.
     ///
     /// # Errors
     /// When the disk refuses; nothing was stored then, so keep the contents and try again.
@@ -62,7 +62,10 @@ impl Outbox {
         checkpoint: Option<Vec<u8>>,
     ) -> Result<(), SpoolError> {
         if contents.items() == 0 {
-            return Ok(());
+            return match checkpoint {
+                Some(checkpoint) => self.lock().keep_checkpoint(lane, checkpoint),
+                None => Ok(()),
+            };
         }
         self.lock().append(
             &self.origin,

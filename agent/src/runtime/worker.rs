@@ -18,6 +18,9 @@ use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
 /// Rows a source with a position may hold while the disk refuses; then it stops reading.
 const HELD_MAX_ITEMS: usize = 100_000;
 
+/// How long the same error of a source is not said again.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(600);
+
 /// Tells every worker to finish.
 #[derive(Debug, Default)]
 pub struct Stop {
@@ -142,7 +145,8 @@ struct Task {
     held: Contents,
     due: Instant,
     flush_due: Instant,
-    failing: bool,
+    /// The last error said, and when.
+    complained: Option<(String, Instant)>,
 }
 
 /// Starts the worker's thread.
@@ -163,7 +167,7 @@ pub fn spawn(
             held: Contents::default(),
             due: start,
             flush_due: start + surroundings.settings.batch_interval(),
-            failing: false,
+            complained: None,
         })
         .collect();
     std::thread::Builder::new()
@@ -262,24 +266,24 @@ impl Task {
             Err(_) => Some("the source panicked; this is a bug in crmscope-agent".to_owned()),
         };
         self.watch.end(moment.monotonic.elapsed(), error.is_some());
-        // Said once when it begins and once when it ends; the counters tell the rest.
-        match (&error, self.failing) {
-            (Some(error), false) => {
-                tracing::warn!(source = self.watch.name, %error, "source fails; it is tried again")
-            }
-            (None, true) => tracing::info!(source = self.watch.name, "source works again"),
-            _ => {}
+        if let Some(error) = error {
+            self.complain(error);
         }
-        self.failing = error.is_some();
+    }
+
+    /// Says an error when it is new, or again after a while; the counters tell the rest.
+    fn complain(&mut self, error: String) {
+        let said = self.complained.as_ref();
+        if said.is_none_or(|(text, when)| *text != error || when.elapsed() > COMPLAINT_INTERVAL) {
+            tracing::warn!(source = self.watch.name, %error, "source fails; it is tried again");
+            self.complained = Some((error, Instant::now()));
+        }
     }
 
     /// Makes a batch of what is held, together with the position that covers it.
     fn flush(&mut self, surroundings: &Surroundings) {
         let mut rows = Rows::new(&mut self.held, &self.watch.statistics);
         self.source.drain(Moment::now(), &mut rows);
-        if self.held.items() == 0 {
-            return;
-        }
         match surroundings
             .outbox
             .append(self.source.lane(), &self.held, self.source.checkpoint())
@@ -287,7 +291,7 @@ impl Task {
             Ok(()) => self.held = Contents::default(),
             // Rows and position stay together: both are given again at the next flush.
             Err(error) => {
-                tracing::error!(source = self.watch.name, %error, "batch cannot be spooled; it is held")
+                tracing::error!(source = self.watch.name, %error, "batch cannot be spooled; it is held");
             }
         }
     }

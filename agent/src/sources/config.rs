@@ -28,8 +28,12 @@ impl Config {
     /// # Errors
     /// Names the key that is out of bounds.
     pub fn validate(&self) -> Result<(), String> {
-        self.host.validate().map_err(|error| format!("sources.host.{error}"))?;
-        self.filesystem.validate().map_err(|error| format!("sources.filesystem.{error}"))?;
+        self.host
+            .validate()
+            .map_err(|error| format!("sources.host.{error}"))?;
+        self.filesystem
+            .validate()
+            .map_err(|error| format!("sources.filesystem.{error}"))?;
         self.requests.validate()?;
         self.security.validate()
     }

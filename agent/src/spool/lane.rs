@@ -120,7 +120,11 @@ impl LaneSpool {
                 expected = expected.max(sequence + 1);
                 last_ms = created_ms;
             }
-            if let Some(checkpoint) = scan.checkpoint {
+            // The state's own is newer than that of anything acknowledged.
+            if let Some((_, checkpoint)) = scan
+                .checkpoint
+                .filter(|(sequence, _)| *sequence > self.acked_sequence)
+            {
                 self.newest_checkpoint = checkpoint;
             }
             if damage.first_batch.is_none() {
@@ -174,6 +178,18 @@ impl LaneSpool {
     /// Where the lane's source stood when its newest kept batch was made.
     pub(super) fn checkpoint(&self) -> &[u8] {
         &self.newest_checkpoint
+    }
+
+    /// Keeps a position that no rows came with. While batches wait, theirs are newer on disk and
+    /// what is read again after a restart gave no rows either.
+    pub(super) fn keep_checkpoint(&mut self, checkpoint: Vec<u8>) -> io::Result<()> {
+        let waiting = self.next_sequence - 1 > self.settled_sequence;
+        if waiting || checkpoint == self.newest_checkpoint {
+            return Ok(());
+        }
+        self.acked_checkpoint.clone_from(&checkpoint);
+        self.newest_checkpoint = checkpoint;
+        self.write_state()
     }
 
     pub(super) fn bytes(&self) -> u64 {

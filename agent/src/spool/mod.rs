@@ -240,6 +240,19 @@ impl Spool {
         self.store(lane, &records)
     }
 
+    /// Keeps a source's position although nothing was found; see [`Spool::checkpoint`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_checkpoint(&mut self, lane: Lane, checkpoint: Vec<u8>) -> Result<(), SpoolError> {
+        if checkpoint.len() > CHECKPOINT_MAX_BYTES {
+            return Err(SpoolError::Checkpoint(checkpoint.len()));
+        }
+        self.lanes[position(lane)]
+            .keep_checkpoint(checkpoint)
+            .map_err(|error| self.disk(error))
+    }
+
     fn store(&mut self, lane: Lane, records: &[Record]) -> Result<(), SpoolError> {
         self.lanes[position(lane)]
             .append(records)

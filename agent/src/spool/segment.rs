@@ -32,8 +32,8 @@ pub(super) struct Scan {
     pub(super) whole_bytes: u64,
     /// Whether bytes after `whole_bytes` are damaged rather than torn.
     pub(super) corrupt_tail: bool,
-    /// Checkpoint of the last whole append that had one.
-    pub(super) checkpoint: Option<Vec<u8>>,
+    /// Checkpoint of the last whole append that had one, and its sequence.
+    pub(super) checkpoint: Option<(u64, Vec<u8>)>,
     /// The first batch, from which the spool id can be recovered.
     pub(super) first_batch: Option<Vec<u8>>,
 }
@@ -198,7 +198,7 @@ impl Scan {
             self.records
                 .push((record.sequence, record.items, record.created_ms));
             if !record.checkpoint.is_empty() {
-                self.checkpoint = Some(record.checkpoint);
+                self.checkpoint = Some((record.sequence, record.checkpoint));
             }
             if self.first_batch.is_none() {
                 self.first_batch = Some(record.batch);

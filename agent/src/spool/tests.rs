@@ -155,6 +155,29 @@ fn the_position_is_that_of_the_newest_kept_batch_and_survives_when_all_is_acknow
 }
 
 #[test]
+fn a_position_without_rows_is_kept_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut spool, _) = open_spool(directory.path());
+    append(&mut spool, 1);
+    spool
+        .keep_checkpoint(Lane::Presence, b"waits".to_vec())
+        .unwrap();
+    assert_eq!(
+        spool.checkpoint(Lane::Presence),
+        1u64.to_le_bytes(),
+        "a batch waits with its own"
+    );
+    read_all(&mut spool);
+    spool.acknowledge(Lane::Presence, 1).unwrap();
+    spool
+        .keep_checkpoint(Lane::Presence, b"later".to_vec())
+        .unwrap();
+    drop(spool);
+    let (spool, _) = open_spool(directory.path());
+    assert_eq!(spool.checkpoint(Lane::Presence), b"later");
+}
+
+#[test]
 fn a_torn_append_was_never_sent_so_its_number_is_used_again() {
     let directory = tempfile::tempdir().unwrap();
     let (mut spool, _) = open_spool(directory.path());
@@ -254,7 +277,7 @@ fn when_full_the_oldest_goes_and_the_range_is_recorded_first() {
             .unwrap();
         appended += 200;
     }
-    let state = spool.states()[1].clone();
+    let state = spool.states()[1];
     let kept = spool
         .read(Lane::Requests, 0, usize::MAX, usize::MAX)
         .unwrap();

@@ -16,7 +16,7 @@ use proptest::test_runner::RngSeed;
 const SEED_VARIABLE: &str = "CRMSCOPE_TEST_SEED";
 
 /// Nothing is written to the tree; a failed test shows its seed instead.
-pub fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     let seed = std::env::var(SEED_VARIABLE)
         .ok()
         .and_then(|text| text.parse().ok())
@@ -36,7 +36,7 @@ fn rand_seed() -> u64 {
 }
 
 /// An envelope as an agent fills it; `seal` does the rest.
-pub fn envelope() -> Batch {
+pub(crate) fn envelope() -> Batch {
     Batch {
         agent_id: "crm-web-01".to_owned(),
         boot_id: vec![1; 16],
@@ -50,7 +50,7 @@ pub fn envelope() -> Batch {
 }
 
 /// Figures: extremes, the sign bit, and small ones that are often equal.
-pub fn figure() -> impl Strategy<Value = u64> {
+pub(crate) fn figure() -> impl Strategy<Value = u64> {
     prop_oneof![
         any::<u64>(),
         Just(0),
@@ -62,7 +62,7 @@ pub fn figure() -> impl Strategy<Value = u64> {
 }
 
 /// Times: extremes and neighbours.
-pub fn time_ms() -> impl Strategy<Value = i64> {
+pub(crate) fn time_ms() -> impl Strategy<Value = i64> {
     prop_oneof![
         any::<i64>(),
         Just(i64::MIN),
@@ -72,7 +72,7 @@ pub fn time_ms() -> impl Strategy<Value = i64> {
 }
 
 /// Texts within the limit, the longest ones included.
-pub fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => vec(any::<char>(), 0..8).prop_map(String::from_iter),
         4 => "[ab]{0,2}",
@@ -90,7 +90,7 @@ fn column(rows: usize) -> impl Strategy<Value = Vec<u64>> {
 }
 
 /// A table of any kind, with any of its optional figures.
-pub fn table() -> impl Strategy<Value = SeriesTable> {
+pub(crate) fn table() -> impl Strategy<Value = SeriesTable> {
     (
         proptest::sample::select(SeriesKind::ALL.to_vec()),
         1..6usize,
@@ -100,11 +100,9 @@ pub fn table() -> impl Strategy<Value = SeriesTable> {
                 .metrics()
                 .iter()
                 .map(|metric| {
-                    let here = match metric.presence {
-                        Presence::Required => 1.0,
-                        Presence::Optional => 0.5,
-                    };
-                    proptest::option::weighted(here, column(rows))
+                    let required = metric.presence == Presence::Required;
+                    (any::<bool>(), column(rows))
+                        .prop_map(move |(here, column)| (here || required).then_some(column))
                 })
                 .collect();
             (
@@ -133,7 +131,7 @@ pub fn table() -> impl Strategy<Value = SeriesTable> {
 }
 
 /// Any sketch within the bucket range, counts and totals at their extremes included.
-pub fn sketch() -> impl Strategy<Value = Sketch> {
+pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
     (
         btree_map(0..=INDEX_MAX, figure(), 0..14),
         figure(),
@@ -143,7 +141,7 @@ pub fn sketch() -> impl Strategy<Value = Sketch> {
 }
 
 /// Counters with keys that often repeat.
-pub fn request_row() -> impl Strategy<Value = RequestRow> {
+pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
     let limit = i64::MAX / REQUEST_BUCKET_MS;
     (
         prop_oneof![0..3i64, -limit..=limit, Just(limit), Just(-limit)],
@@ -172,7 +170,7 @@ pub fn request_row() -> impl Strategy<Value = RequestRow> {
 }
 
 /// Any event. References are left at 0, as both ends keep them.
-pub fn security_row() -> impl Strategy<Value = SecurityRow> {
+pub(crate) fn security_row() -> impl Strategy<Value = SecurityRow> {
     (
         (any::<[u8; 16]>(), time_ms(), any::<[u32; 7]>()),
         [text(), text(), text(), text()],
@@ -227,7 +225,7 @@ fn lane_state() -> impl Strategy<Value = LaneState> {
 }
 
 /// Any heartbeat.
-pub fn heartbeat() -> impl Strategy<Value = Heartbeat> {
+pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     (
         proptest::option::of(clock()),
         vec(figure(), 5),
@@ -251,7 +249,7 @@ pub fn heartbeat() -> impl Strategy<Value = Heartbeat> {
 }
 
 /// Any dropped range.
-pub fn drop_range() -> impl Strategy<Value = DropRange> {
+pub(crate) fn drop_range() -> impl Strategy<Value = DropRange> {
     (
         vec(any::<u8>(), 0..20),
         any::<[i32; 2]>(),
@@ -273,7 +271,7 @@ pub fn drop_range() -> impl Strategy<Value = DropRange> {
 }
 
 /// Anything of everything, mixed across lanes as no agent would.
-pub fn contents() -> impl Strategy<Value = Contents> {
+pub(crate) fn contents() -> impl Strategy<Value = Contents> {
     (
         vec(table(), 0..5),
         vec(request_row(), 0..8),

@@ -3,10 +3,10 @@
 //! Owns the child and the position. Promises that entries come once and in order: a child that
 //! ends is started again behind the last entry, with a growing pause; while events wait to be
 //! handed over the pipe is left full, and journalctl waits too. Killed at [`Journal::stop`]; should
-//! the agent be killed, journalctl ends at its next write.
+//! the agent be killed, journalctl sees its output closed and ends (252 does at once).
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -289,15 +289,9 @@ impl Running {
 
 /// Whether there is a journal of the whole system that can be read.
 pub(super) fn is_readable(directories: &[PathBuf]) -> bool {
-    let machines = directories
+    let mut machines = directories
         .iter()
         .filter_map(|directory| std::fs::read_dir(directory).ok())
         .flat_map(|entries| entries.take(64).filter_map(Result::ok));
-    machines
-        .map(|machine| machine.path().join("system.journal"))
-        .any(|file| is_file_readable(&file))
-}
-
-fn is_file_readable(path: &Path) -> bool {
-    std::fs::File::open(path).is_ok()
+    machines.any(|machine| std::fs::File::open(machine.path().join("system.journal")).is_ok())
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{Fingerprint, Followed, Identity, open_regular, unreadable};
+use super::file::Followed;
+use super::identity::{Fingerprint, Identity, open_regular, unreadable};
 use super::{Tailer, keep_first, scan};
 use crate::sources::SourceError;
 

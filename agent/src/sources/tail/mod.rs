@@ -16,6 +16,7 @@
 pub(crate) mod calendar;
 mod checkpoint;
 mod file;
+mod identity;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::file::{Fingerprint, Followed, Identity, open_regular};
+use super::file::Followed;
+use super::identity::{Fingerprint, Identity, open_regular};
 use super::{Tailer, keep_first};
 use crate::sources::SourceError;
 
@@ -77,7 +78,7 @@ fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
             Ok(path) => paths.push(path),
             Err(error) => {
                 let path = error.path().to_owned();
-                let problem = super::file::unreadable(&path, error.into());
+                let problem = super::identity::unreadable(&path, error.into());
                 keep_first(&mut outcome, Err(problem));
             }
         }

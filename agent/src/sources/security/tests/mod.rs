@@ -1,0 +1,4 @@
+//! What lines mean, and what the source makes of files and of the journal.
+
+mod messages;
+mod source;

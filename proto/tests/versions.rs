@@ -1,0 +1,466 @@
+//! Batches written by older versions must decode to the rows they were made of, for ever.
+//!
+//! `fixtures/v1_<lane>.bin` each hold one encoded `Batch`. They stay as they were written: when the
+//! contract grows, add files of the new version and leave these. `CRMSCOPE_WRITE_FIXTURES=1` writes
+//! those that are missing from the rows stated here, and never replaces one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::PathBuf;
+
+use crmscope_proto::payload::{Contents, SecurityRow};
+use crmscope_proto::requests::RequestRow;
+use crmscope_proto::series::SeriesTable;
+use crmscope_proto::v1::{
+    Batch, ClockReading, DropRange, DropReason, Heartbeat, LaneState, SecurityEvent,
+};
+use crmscope_proto::{Lane, SeriesKind, Sketch, open, seal};
+use prost::Message;
+
+const START_MS: i64 = 1_790_000_000_000;
+
+/// Figures by name, one for each row, as version 1 knew them; a later version may know more.
+struct Stated {
+    kind: SeriesKind,
+    labels: &'static [&'static str],
+    timestamps_ms: &'static [i64],
+    intervals_ms: &'static [u32],
+    figures: &'static [(&'static str, &'static [u64])],
+}
+
+const TABLES: [Stated; 6] = [
+    Stated {
+        kind: SeriesKind::Host,
+        labels: &[],
+        timestamps_ms: &[START_MS, START_MS + 1000, START_MS + 2001],
+        intervals_ms: &[1000, 1000, 1001],
+        figures: &[
+            ("cpu_user_us", &[120_000, 130_000, 90_000]),
+            ("cpu_nice_us", &[0, 0, 0]),
+            ("cpu_system_us", &[40_000, 30_000, 50_000]),
+            ("cpu_idle_us", &[1_840_000, 1_830_000, 1_860_000]),
+            ("cpu_iowait_us", &[0, 10_000, 0]),
+            ("cpu_irq_us", &[0, 0, 0]),
+            ("cpu_softirq_us", &[0, 0, 1]),
+            ("cpu_steal_us", &[0, 0, 0]),
+            ("cpu_count", &[2, 2, 2]),
+            ("context_switches", &[4211, 3998, 4120]),
+            ("interrupts", &[2201, 2150, 2300]),
+            ("forks", &[3, 0, 1]),
+            ("tasks_running", &[1, 2, 1]),
+            ("tasks_blocked", &[0, 1, 0]),
+            ("tasks", &[312, 313, 311]),
+            ("load1_x100", &[42, 42, 38]),
+            ("load5_x100", &[51, 51, 50]),
+            ("load15_x100", &[60, 60, 60]),
+            (
+                "mem_total_bytes",
+                &[16_777_216_000, 16_777_216_000, 16_777_216_000],
+            ),
+            (
+                "mem_free_bytes",
+                &[1_073_741_824, 1_073_737_728, 1_073_758_208],
+            ),
+            (
+                "mem_available_bytes",
+                &[8_589_934_592, 8_589_930_496, 8_589_950_976],
+            ),
+            ("mem_buffers_bytes", &[4096, 4096, 8192]),
+            ("mem_cached_bytes", &[7_000_000, 7_004_096, 6_999_999]),
+            ("mem_shared_bytes", &[1, 1, 1]),
+            ("mem_slab_bytes", &[2, 1, 2]),
+            ("mem_dirty_bytes", &[0, 4096, 0]),
+            ("mem_committed_bytes", &[u64::MAX, 0, u64::MAX]),
+            ("swap_total_bytes", &[0, 0, 0]),
+            ("swap_free_bytes", &[0, 0, 0]),
+            ("swap_in_pages", &[0, 0, 0]),
+            ("swap_out_pages", &[0, 0, 0]),
+            ("page_faults", &[900, 1200, 17]),
+            ("major_page_faults", &[0, 0, u64::MAX]),
+            ("oom_kills", &[0, 0, 1]),
+            ("file_descriptors_used", &[2048, 2049, 2047]),
+            (
+                "file_descriptors_max",
+                &[9_223_372_036_854_775_807, 9_223_372_036_854_775_807, 1],
+            ),
+            ("uptime_ms", &[86_400_000, 86_401_000, 86_402_001]),
+            ("pressure_cpu_some_us", &[100, 0, 2000]),
+        ],
+    },
+    // The optional figures of the control group, without pressure.
+    Stated {
+        kind: SeriesKind::Host,
+        labels: &[],
+        timestamps_ms: &[START_MS + 3000],
+        intervals_ms: &[999],
+        figures: &[
+            ("cpu_user_us", &[1]),
+            ("cpu_nice_us", &[2]),
+            ("cpu_system_us", &[3]),
+            ("cpu_idle_us", &[4]),
+            ("cpu_iowait_us", &[5]),
+            ("cpu_irq_us", &[6]),
+            ("cpu_softirq_us", &[7]),
+            ("cpu_steal_us", &[8]),
+            ("cpu_count", &[9]),
+            ("context_switches", &[10]),
+            ("interrupts", &[11]),
+            ("forks", &[12]),
+            ("tasks_running", &[13]),
+            ("tasks_blocked", &[14]),
+            ("tasks", &[15]),
+            ("load1_x100", &[16]),
+            ("load5_x100", &[17]),
+            ("load15_x100", &[18]),
+            ("mem_total_bytes", &[19]),
+            ("mem_free_bytes", &[20]),
+            ("mem_available_bytes", &[21]),
+            ("mem_buffers_bytes", &[22]),
+            ("mem_cached_bytes", &[23]),
+            ("mem_shared_bytes", &[24]),
+            ("mem_slab_bytes", &[25]),
+            ("mem_dirty_bytes", &[26]),
+            ("mem_committed_bytes", &[27]),
+            ("swap_total_bytes", &[28]),
+            ("swap_free_bytes", &[29]),
+            ("swap_in_pages", &[30]),
+            ("swap_out_pages", &[31]),
+            ("page_faults", &[32]),
+            ("major_page_faults", &[33]),
+            ("file_descriptors_used", &[35]),
+            ("file_descriptors_max", &[36]),
+            ("processes", &[37]),
+            ("uptime_ms", &[38]),
+            ("pressure_memory_some_us", &[40]),
+            ("pressure_memory_full_us", &[41]),
+            ("pressure_io_some_us", &[42]),
+            ("pressure_io_full_us", &[43]),
+            ("cgroup_memory_max_bytes", &[44]),
+            ("cgroup_memory_used_bytes", &[45]),
+            ("cgroup_cpu_max_us", &[46]),
+            ("cgroup_throttled_us", &[47]),
+        ],
+    },
+    Stated {
+        kind: SeriesKind::Disk,
+        labels: &["nvme0n1"],
+        timestamps_ms: &[START_MS, START_MS + 1000],
+        intervals_ms: &[1000, 1000],
+        figures: &[
+            ("reads", &[1, 10]),
+            ("read_bytes", &[4096, 40_960]),
+            ("read_time_us", &[300, 2900]),
+            ("writes", &[7, 8]),
+            ("write_bytes", &[65_536, 131_072]),
+            ("write_time_us", &[1200, 1300]),
+            ("in_progress", &[1, 0]),
+            ("io_time_us", &[4000, 8000]),
+            ("weighted_io_time_us", &[5000, 9000]),
+        ],
+    },
+    Stated {
+        kind: SeriesKind::Filesystem,
+        labels: &["/srv/crm daten/ö", "nvme0n1", "ext4"],
+        timestamps_ms: &[START_MS, START_MS + 10_000],
+        intervals_ms: &[10_000, 10_000],
+        figures: &[
+            ("size_bytes", &[107_374_182_400, 107_374_182_400]),
+            ("free_bytes", &[53_687_091_200, 53_687_087_104]),
+            ("available_bytes", &[48_318_382_080, 48_318_377_984]),
+            ("inodes", &[6_553_600, 6_553_600]),
+            ("inodes_free", &[6_000_000, 5_999_999]),
+            ("read_only", &[0, 1]),
+        ],
+    },
+    Stated {
+        kind: SeriesKind::Interface,
+        labels: &["eth0"],
+        timestamps_ms: &[START_MS],
+        intervals_ms: &[1000],
+        figures: &[
+            ("receive_bytes", &[1_250_000]),
+            ("receive_packets", &[1200]),
+            ("receive_errors", &[0]),
+            ("receive_drops", &[1]),
+            ("transmit_bytes", &[640_000]),
+            ("transmit_packets", &[900]),
+            ("transmit_errors", &[2]),
+            ("transmit_drops", &[0]),
+        ],
+    },
+    Stated {
+        kind: SeriesKind::Source,
+        labels: &["host"],
+        timestamps_ms: &[START_MS - 1, START_MS, START_MS - 2],
+        intervals_ms: &[1000, 0, u32::MAX],
+        figures: &[
+            ("runs", &[1, 1, 1]),
+            ("failures", &[0, 1, 0]),
+            ("timeouts", &[0, 0, 1]),
+            ("duration_us", &[213, 173, 2_000_000]),
+            ("items", &[47, 0, 46]),
+            ("unparsed", &[0, 0, 3]),
+            ("dropped", &[0, 0, 0]),
+        ],
+    },
+];
+
+fn stated_table(stated: &Stated) -> SeriesTable {
+    let labels = stated.labels.iter().map(|&label| label.to_owned());
+    let mut table = SeriesTable::new(stated.kind, labels.collect());
+    for (row, &timestamp_ms) in stated.timestamps_ms.iter().enumerate() {
+        let values: Vec<_> = stated
+            .kind
+            .metrics()
+            .iter()
+            .map(|metric| {
+                let figure = stated.figures.iter().find(|(name, _)| *name == metric.name);
+                figure.map(|(_, values)| values[row])
+            })
+            .collect();
+        table
+            .push(timestamp_ms, stated.intervals_ms[row], &values)
+            .unwrap();
+    }
+    table
+}
+
+fn request_rows() -> Vec<RequestRow> {
+    let row = |bucket, route: &str, method: &str, status_class, requests, latency| RequestRow {
+        bucket_start_ms: bucket,
+        service: "crm-web".to_owned(),
+        route: route.to_owned(),
+        method: method.to_owned(),
+        status_class,
+        requests,
+        response_bytes: requests * 1024,
+        latency,
+    };
+    let latency = Sketch::from_parts(
+        [(0, 1), (345, 20), (350, 100), (351, 3), (1200, 1 << 40)],
+        123_456_789,
+        26_600_000_000,
+    );
+    vec![
+        row(START_MS, "/account/{id}", "GET", 2, 125, latency),
+        row(START_MS, "/account/{id}", "GET", 5, 2, Sketch::default()),
+        row(
+            START_MS - 10_000,
+            "OTHER",
+            "POST",
+            0,
+            1,
+            Sketch::from_parts([(400, 1)], 3000, 3000),
+        ),
+        row(
+            START_MS + 10_000,
+            "",
+            "",
+            3,
+            u64::MAX / 1024,
+            Sketch::default(),
+        ),
+    ]
+}
+
+fn security_rows() -> Vec<SecurityRow> {
+    vec![
+        SecurityRow {
+            event: SecurityEvent {
+                event_id: (0..16).collect(),
+                time_ms: START_MS,
+                class_uid: 3002,
+                activity_id: 1,
+                status_id: 2,
+                severity_id: 3,
+                user: "root".to_owned(),
+                source_address: "2001:db8::1".to_owned(),
+                source_port: 65_535,
+                process_id: 4711,
+                count: 12,
+                detail: "<script>'; DROP TABLE 日本\n".to_owned(),
+                ..SecurityEvent::default()
+            },
+            kind: "ssh_login".to_owned(),
+            service: "sshd".to_owned(),
+            method: "password".to_owned(),
+        },
+        SecurityRow {
+            event: SecurityEvent {
+                event_id: vec![255; 16],
+                time_ms: START_MS - 1,
+                class_uid: 3003,
+                activity_id: 1,
+                status_id: 1,
+                severity_id: 1,
+                user: "deploy".to_owned(),
+                target_user: "root".to_owned(),
+                count: 1,
+                ..SecurityEvent::default()
+            },
+            kind: "sudo_command".to_owned(),
+            service: "sudo".to_owned(),
+            method: String::new(),
+        },
+    ]
+}
+
+fn heartbeats() -> Vec<Heartbeat> {
+    vec![
+        Heartbeat {
+            clock: Some(ClockReading {
+                wall_ms: START_MS,
+                boottime_ms: 86_400_000,
+                monotonic_ms: 86_000_000,
+            }),
+            uptime_ms: 60_000,
+            beat: 12,
+            agent_cpu_us: 7_200,
+            agent_resident_bytes: 6_000_000,
+            lanes: vec![
+                LaneState {
+                    lane: Lane::Security.into(),
+                    next_sequence: 4,
+                    acked_sequence: 3,
+                    ..LaneState::default()
+                },
+                LaneState {
+                    lane: Lane::Metrics.into(),
+                    next_sequence: 100,
+                    acked_sequence: 80,
+                    queued_batches: 18,
+                    queued_bytes: 40_000,
+                    dropped_batches: 1,
+                    dropped_items: 10,
+                },
+            ],
+            clock_offset_ms: Some(-15),
+            config_version: 3,
+            goodbye: false,
+        },
+        Heartbeat {
+            goodbye: true,
+            ..Heartbeat::default()
+        },
+    ]
+}
+
+fn drops() -> Vec<DropRange> {
+    vec![DropRange {
+        spool_id: vec![3; 16],
+        lane: Lane::Metrics.into(),
+        first_sequence: 81,
+        last_sequence: 82,
+        items: 200,
+        first_ms: START_MS - 2000,
+        last_ms: START_MS - 1000,
+        reason: DropReason::SpoolFull.into(),
+    }]
+}
+
+fn envelope(lane: Lane) -> Batch {
+    Batch {
+        agent_id: "crm-web-01".to_owned(),
+        boot_id: vec![1; 16],
+        start_id: vec![2; 16],
+        spool_id: vec![3; 16],
+        lane: lane.into(),
+        sequence: 42,
+        created_ms: START_MS + 5,
+        ..Batch::default()
+    }
+}
+
+/// The batch in the file, after its envelope was compared; writes the file first when asked to.
+fn fixture(lane: Lane, contents: &Contents) -> Contents {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(format!("v1_{}.bin", lane.name()));
+    if std::env::var("CRMSCOPE_WRITE_FIXTURES").is_ok_and(|value| value == "1") && !path.exists() {
+        let batch = seal(contents, envelope(lane)).unwrap();
+        std::fs::write(&path, batch.encode_to_vec()).unwrap();
+    }
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; CRMSCOPE_WRITE_FIXTURES=1 writes missing ones",
+            path.display()
+        )
+    });
+    let batch = Batch::decode(bytes.as_slice()).unwrap();
+    let identity = Batch {
+        items: 0,
+        encoding: 0,
+        payload_bytes: 0,
+        payload: Default::default(),
+        ..batch.clone()
+    };
+    assert_eq!(identity, envelope(lane));
+    open(&batch).unwrap()
+}
+
+#[test]
+fn metrics_of_version_1_decode_to_the_stated_rows() {
+    let opened = fixture(
+        Lane::Metrics,
+        &Contents {
+            series: TABLES.iter().map(stated_table).collect(),
+            ..Contents::default()
+        },
+    );
+    assert_eq!(opened.series.len(), TABLES.len());
+    for (table, stated) in opened.series.iter().zip(&TABLES) {
+        assert_eq!(table.kind(), stated.kind);
+        assert_eq!(table.labels(), stated.labels);
+        assert_eq!(table.timestamps_ms(), stated.timestamps_ms);
+        assert_eq!(table.intervals_ms(), stated.intervals_ms);
+        let mut found = 0;
+        for (metric, column) in stated.kind.metrics().iter().zip(table.columns()) {
+            let figure = stated.figures.iter().find(|(name, _)| *name == metric.name);
+            assert_eq!(
+                column.as_deref(),
+                figure.map(|(_, values)| *values),
+                "{:?} {}",
+                stated.kind,
+                metric.name
+            );
+            found += usize::from(column.is_some());
+        }
+        assert_eq!(found, stated.figures.len(), "a metric lost its name");
+    }
+    let rest = Contents {
+        series: Vec::new(),
+        ..opened
+    };
+    assert_eq!(rest, Contents::default());
+}
+
+#[test]
+fn requests_of_version_1_decode_to_the_stated_rows() {
+    let stated = Contents {
+        requests: request_rows(),
+        ..Contents::default()
+    };
+    assert_eq!(fixture(Lane::Requests, &stated), stated);
+}
+
+#[test]
+fn security_events_of_version_1_decode_to_the_stated_rows() {
+    let stated = Contents {
+        security: security_rows(),
+        ..Contents::default()
+    };
+    assert_eq!(fixture(Lane::Security, &stated), stated);
+}
+
+#[test]
+fn presence_of_version_1_decodes_to_the_stated_rows() {
+    let stated = Contents {
+        heartbeats: heartbeats(),
+        drops: drops(),
+        ..Contents::default()
+    };
+    assert_eq!(fixture(Lane::Presence, &stated), stated);
+}
