@@ -12,6 +12,7 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    gentle: bool,
 }
 
 impl Process {
@@ -31,8 +32,16 @@ impl Process {
         Self {
             name: name.to_owned(),
             child,
+            gentle: false,
             log: log.to_owned(),
         }
+    }
+
+    /// Ends with SIGTERM instead of SIGKILL when the test is over: for servers with workers.
+    #[must_use]
+    pub fn gently(mut self) -> Self {
+        self.gentle = true;
+        self
     }
 
     /// What the program said so far.
@@ -100,6 +109,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Servers that have workers end them only when they are asked to end.
+        if self.gentle && self.is_running() {
+            self.terminate();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -107,7 +107,8 @@ http {{
             .arg(&config)
             .args(["-g", globals]),
         &stack.path("nginx.log"),
-    );
+    )
+    .gently();
     wait_for("nginx to answer", || http_get(port, "/status"));
     Nginx {
         port,

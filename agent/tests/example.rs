@@ -1,0 +1,35 @@
+//! The example configuration says what the code does: every key, every default.
+
+use std::path::Path;
+
+use crmscope_agent::Config;
+use crmscope_proto::settings::keys;
+
+fn example() -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("agent.example.toml");
+    Config::load(Some(&path)).unwrap()
+}
+
+#[test]
+fn the_example_lists_every_key() {
+    let text = include_str!("../agent.example.toml");
+    let given: toml::Value = toml::from_str(text).unwrap();
+    let given = keys(&serde_json::to_value(given).unwrap());
+    let mut known = keys(&serde_json::to_value(Config::template()).unwrap());
+    known.retain(|key| !given.contains(key));
+    assert!(
+        known.is_empty(),
+        "missing from agent.example.toml: {known:?}"
+    );
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let mut example = serde_json::to_value(example()).unwrap();
+    let mut defaults = serde_json::to_value(Config::default()).unwrap();
+    // Filled in when read, and shown for what it may hold.
+    example["agent_id"] = "".into();
+    example["sources"]["requests"]["logs"] = serde_json::Value::Null;
+    defaults["sources"]["requests"]["logs"] = serde_json::Value::Null;
+    assert_eq!(example, defaults);
+}
