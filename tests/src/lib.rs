@@ -47,3 +47,15 @@ pub fn seed() -> u64 {
     println!("CRMSCOPE_SEED={seed}");
     seed
 }
+
+/// Unix time, ms.
+///
+/// # Panics
+/// Before 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
