@@ -85,7 +85,8 @@ impl Session {
             .to_owned())
     }
 
-    /// Runs a statement to its end, the whole result in memory.
+    /// Runs a statement to its end, the whole result in memory. `Ok(None)` when the result is
+    /// larger than `max_bytes`.
     ///
     /// # Errors
     /// With ClickHouse's own text.
@@ -93,15 +94,18 @@ impl Session {
         &mut self,
         sql: &[u8],
         format: &str,
-        params: &[(String, Vec<u8>)],
-    ) -> Result<(Vec<u8>, Counters), EngineError> {
+        params: &[Param],
+        max_bytes: usize,
+    ) -> Result<Option<(Vec<u8>, Counters)>, EngineError> {
         let handle = checked(self.connection.query(sql, format, params))?;
         let mut counters = Counters::default();
         counters.add(&handle);
-        Ok((handle.bytes().to_vec(), counters))
+        let bytes = handle.bytes();
+        Ok((bytes.len() <= max_bytes).then(|| (bytes.to_vec(), counters)))
     }
 
-    /// Starts a SELECT. `Ok(None)` when the engine can run the statement only by
+    /// Starts a SELECT. Each piece of its rows is a document of its own in the format, header and
+    /// frame included. `Ok(None)` when the engine can run the statement only by
     /// [`Session::query`].
     ///
     /// # Errors

@@ -9,10 +9,15 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::EngineError;
 use super::library::{Connection, Library};
 use super::session::Session;
+
+/// How often the database `default` is tried to be replaced, and the pause after the first try.
+const DEFAULT_ATTEMPTS: u32 = 5;
+const DEFAULT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the engine starts.
 #[derive(Debug, Clone)]
@@ -155,9 +160,25 @@ fn mend_default_database(data_dir: &Path) -> std::io::Result<()> {
 }
 
 /// libchdb makes `default` an overlay that also reads files by table name. Replace it by a plain
-/// database that keeps the same tables; the overlay is back at every start.
+/// database that keeps the same tables; the overlay is back at every start. The engine has been
+/// seen to fail on the way with a bug of its own and not the next time, so this is tried again.
 fn plain_default_database(session: &mut Session, data_dir: &Path) -> Result<(), EngineError> {
-    session.run(b"DETACH DATABASE default")?;
+    let mut attempt = 1;
+    loop {
+        match replace_default_database(session, data_dir) {
+            Err(error) if attempt < DEFAULT_ATTEMPTS => {
+                tracing::warn!(%error, attempt, "the database default was not replaced: trying again");
+                std::thread::sleep(DEFAULT_PAUSE * attempt);
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// From whatever state an earlier attempt left: a failed DETACH may have detached.
+fn replace_default_database(session: &mut Session, data_dir: &Path) -> Result<(), EngineError> {
+    session.run(b"DETACH DATABASE IF EXISTS default")?;
     if data_dir.join("metadata/default.sql").exists() {
         session.run(b"ATTACH DATABASE default")
     } else {

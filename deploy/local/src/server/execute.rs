@@ -3,7 +3,8 @@
 //! A request's life: a fresh session; `SET` of the defaults and of the request's settings; `USE`;
 //! `SET readonly`; then the statement. Nothing has to be undone, since the session ends with the
 //! request. Large results leave in pieces with backpressure; small ones, and every error before
-//! the first mebibyte, are known before the response's head is sent.
+//! the first mebibyte, are known before the response's head is sent. A result in a format that is
+//! one document (see `formats`) is held in memory, up to a bound.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,18 +15,19 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::body::Body;
-use super::fault::{Fault, code};
+use super::fault::Fault;
+use super::formats::{self, Shape};
 use super::frames::Frames;
+use super::header::Once;
+use super::held::{HELD_BYTES, explain, held_limit, too_large};
 use super::query_text::{read_form, read_statement};
 use super::request::Request;
 use super::settings::prepare;
 use super::statement::{self, Statement};
-use crate::engine::{Counters, Engine, Session};
+use crate::engine::{Counters, Engine, Rows, Session};
 
 /// A result up to here is sent with its true status and length.
 const WHOLE_BYTES: usize = 1 << 20;
-/// `wait_end_of_query=1` holds the result in memory, up to here.
-const WAIT_BYTES: usize = 256 << 20;
 /// What is handed to the engine at once.
 const APPEND_BYTES: usize = 256 << 10;
 
@@ -136,11 +138,24 @@ fn run(
     }
     let (text, statement) = read_statement(&mut request, &mut body)?;
     let mut session = engine.session()?;
-    prepare(&mut session, &request, defaults)?;
-    answer.format = request
+    let default_format = request
         .default_format
         .take()
         .unwrap_or_else(|| "TabSeparated".to_owned());
+    let asked = match statement {
+        Statement::Insert { .. } => None,
+        Statement::Rows | Statement::Whole => statement::output_format(&text),
+    };
+    answer.format = asked.unwrap_or_else(|| default_format.clone());
+    let shape = match statement {
+        Statement::Rows => formats::shape(&answer.format, &text, &request.settings),
+        _ => Shape::Document,
+    };
+    let mut before = defaults.to_vec();
+    if statement == Statement::Rows && shape == Shape::Document {
+        before.extend(held_limit(&text, &request));
+    }
+    prepare(&mut session, &request, &before)?;
     match statement {
         Statement::Insert {
             head_end,
@@ -152,13 +167,22 @@ fn run(
             answer.start(Vec::new(), counters, true);
         }
         Statement::Rows | Statement::Whole => {
-            if let Some(format) = statement::output_format(&text) {
-                answer.format = format;
-            }
-            if statement == Statement::Rows && rows(&mut session, &text, &request, answer)? {
+            if shape != Shape::Document
+                && rows(
+                    &mut session,
+                    &text,
+                    &default_format,
+                    shape,
+                    &request,
+                    answer,
+                )?
+            {
                 return Ok(());
             }
-            let (result, counters) = session.query(&text, &answer.format, &request.params)?;
+            let result = session.query(&text, &default_format, &request.params, HELD_BYTES);
+            let (result, counters) = result
+                .map_err(|error| explain(error.into(), &answer.format))?
+                .ok_or_else(|| too_large(&answer.format))?;
             answer.start(result, counters, true);
         }
     }
@@ -194,39 +218,37 @@ fn insert(
 fn rows(
     session: &mut Session,
     text: &[u8],
+    default_format: &str,
+    shape: Shape,
     request: &Request,
     answer: &mut Answer,
 ) -> Result<bool, Fault> {
-    let Some(mut rows) = session.rows(text, &answer.format, &request.params)? else {
+    let Some(rows) = session.rows(text, default_format, &request.params)? else {
         return Ok(false);
     };
+    let header = match shape {
+        Shape::Headed(header) => Some(Once::new(header)),
+        Shape::Rows | Shape::Document => None,
+    };
+    let mut pieces = Pieces { rows, header };
     let bound = if request.wait_end_of_query {
-        WAIT_BYTES
+        HELD_BYTES
     } else {
         WHOLE_BYTES
     };
     let mut first = Vec::new();
-    while let Some(piece) = rows.fetch()? {
+    while let Some(piece) = pieces.next()? {
         first.extend_from_slice(&piece);
         if first.len() <= bound {
             continue;
         }
         if request.wait_end_of_query {
-            return Err(Fault::new(
-                code::TOO_MANY_ROWS_OR_BYTES,
-                format!(
-                    "the result is larger than the {WAIT_BYTES} bytes that wait_end_of_query=1 may hold"
-                ),
-            ));
+            return Err(too_large(&answer.format));
         }
-        answer.start(std::mem::take(&mut first), rows.counters(), false);
-        while let Some(piece) = rows.fetch()? {
-            if answer
-                .pieces
-                .blocking_send(Piece::Data(piece.into()))
-                .is_err()
-            {
-                // The client went away; dropping `rows` cancels the query.
+        answer.start(std::mem::take(&mut first), pieces.rows.counters(), false);
+        while let Some(piece) = pieces.next()? {
+            if answer.pieces.blocking_send(Piece::Data(piece)).is_err() {
+                // The client went away; dropping `pieces` cancels the query.
                 return Ok(true);
             }
         }
@@ -234,6 +256,28 @@ fn rows(
         let _ = answer.pieces.blocking_send(Piece::End);
         return Ok(true);
     }
-    answer.start(first, rows.counters(), true);
+    answer.start(first, pieces.rows.counters(), true);
     Ok(true)
+}
+
+/// The pieces of a result that together are one document.
+struct Pieces<'session> {
+    rows: Rows<'session>,
+    header: Option<Once>,
+}
+
+impl Pieces<'_> {
+    /// The next piece that is not empty, `None` at the end.
+    fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        while let Some(piece) = self.rows.fetch()? {
+            let piece = match &mut self.header {
+                Some(header) => header.keep(piece.into())?,
+                None => piece.into(),
+            };
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
 }

@@ -20,6 +20,7 @@ pub(super) mod code {
     pub(in crate::server) const NETWORK_ERROR: u32 = 210;
     pub(in crate::server) const QUERY_IS_TOO_LARGE: u32 = 229;
     pub(in crate::server) const ABORTED: u32 = 236;
+    pub(in crate::server) const MEMORY_LIMIT_EXCEEDED: u32 = 241;
     pub(in crate::server) const CANNOT_DECOMPRESS: u32 = 271;
     pub(in crate::server) const INTO_OUTFILE_NOT_ALLOWED: u32 = 358;
     pub(in crate::server) const TOO_MANY_ROWS_OR_BYTES: u32 = 396;
@@ -90,6 +91,14 @@ impl Fault {
                 text: text.to_owned(),
             },
             None => Fault::new(code::UNKNOWN_EXCEPTION, text),
+        }
+    }
+
+    /// The same with advice after it.
+    pub(super) fn with_hint(self, hint: &str) -> Fault {
+        Fault {
+            code: self.code,
+            text: format!("{} ({hint})", self.text),
         }
     }
 

@@ -134,15 +134,25 @@ fn forbid(sql: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The format a statement asks for itself: the last FORMAT outside brackets.
+/// The format a statement asks for itself: FORMAT and a name outside brackets, at the end or before
+/// SETTINGS. Elsewhere, `format` is the name of a column or a table.
 pub(super) fn output_format(sql: &[u8]) -> Option<String> {
     let mut found = None;
     let mut tokens = Lexer::new(sql).filter(|token| token.depth == 0).peekable();
     while let Some(token) = tokens.next() {
-        if is(sql, token, "FORMAT")
-            && let Some(name) = tokens.peek().filter(|name| name.kind == Kind::Word)
-        {
-            found = Some(String::from_utf8_lossy(&sql[name.start..name.end]).into_owned());
+        if !is(sql, token, "FORMAT") {
+            continue;
+        }
+        let is_name = |name: &Token| matches!(name.kind, Kind::Word | Kind::QuotedName);
+        let Some(name) = tokens.next_if(is_name) else {
+            continue;
+        };
+        let is_clause = tokens
+            .peek()
+            .is_none_or(|next| next.kind == Kind::Semicolon || is(sql, *next, "SETTINGS"));
+        if is_clause {
+            let text = String::from_utf8_lossy(&sql[name.start..name.end]);
+            found = Some(text.trim_matches(['"', '`']).to_owned());
         }
     }
     found

@@ -137,9 +137,15 @@ fn refuses_a_second_statement_and_files() {
 
 #[test]
 fn reads_the_output_format() {
-    assert_eq!(
-        output_format(b"SELECT 1 FORMAT JSON SETTINGS a=1").as_deref(),
-        Some("JSON")
-    );
-    assert_eq!(output_format(b"SELECT 'FORMAT X', (format('{}', 1))"), None);
+    for (sql, format) in [
+        ("SELECT 1 FORMAT JSON SETTINGS a=1", Some("JSON")),
+        ("SELECT 1 SETTINGS a=1 format csv;", Some("csv")),
+        ("SELECT 1 FORMAT `JSON`", Some("JSON")),
+        ("SELECT 'FORMAT X', (format('{}', 1))", None),
+        ("SELECT format FROM t", None),
+        ("SELECT format x FROM format", None),
+        ("SELECT format FROM t FORMAT \"XML\"", Some("XML")),
+    ] {
+        assert_eq!(output_format(sql.as_bytes()).as_deref(), format, "{sql}");
+    }
 }
