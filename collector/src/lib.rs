@@ -157,8 +157,11 @@ pub async fn run(
 
 /// Waits for ClickHouse and brings the schema up to date, for as long as it takes.
 async fn prepare(storage: &Storage, readiness: &Readiness, migrate: bool) {
+    if !migrate {
+        return;
+    }
     let mut backoff = Backoff::new(200, 5000);
-    while migrate {
+    loop {
         match schema::migrate(storage.client()).await {
             Ok(report) => {
                 tracing::info!(applied = report.applied.len(), "schema is up to date");

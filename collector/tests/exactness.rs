@@ -1,5 +1,12 @@
 //! Crashes of every part, and what is in the tables afterwards: each batch once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::time::Duration;

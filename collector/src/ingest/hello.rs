@@ -1,18 +1,48 @@
 //! The agent's first message.
 
+use std::time::Duration;
+
 use crmscope_proto::limits::{PROTOCOL_VERSION, STRING_MAX_BYTES};
 use crmscope_proto::payload::truncate;
 use crmscope_proto::v1::{AgentMessage, Hello, HostFacts, agent_message};
 use crmscope_proto::{Id, check_agent_id};
+use tonic::Streaming;
 
+use super::Shared;
+use crate::clock::now_ms;
 use crate::error::{Code, Error};
+use crate::ingest::end::{End, is_gone, unreadable};
 use crate::writer::agents::AgentFacts;
+
+/// Waits for the agent to say who it is.
+pub(super) async fn greet(
+    shared: &Shared,
+    incoming: &mut Streaming<AgentMessage>,
+) -> Result<AgentFacts, End> {
+    let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
+    let first = tokio::time::timeout(timeout, incoming.message()).await;
+    let message = match first {
+        Ok(Ok(message)) => message,
+        Ok(Err(status)) if is_gone(&status) => None,
+        Ok(Err(status)) => return Err(unreadable(&status)),
+        Err(_) => {
+            let text = format!("no Hello within {} ms", timeout.as_millis());
+            return Err(End(
+                "hello_timeout",
+                Error::new(Code::DeadlineExceeded, text),
+            ));
+        }
+    };
+    let agent = check(message, now_ms()).map_err(|error| End("hello", error))?;
+    shared.inventory.note(agent.clone());
+    Ok(agent)
+}
 
 /// Checks the first message of a stream.
 ///
 /// # Errors
 /// When it is no hello, or one of another version, or names nobody.
-pub(super) fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<AgentFacts, Error> {
+fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<AgentFacts, Error> {
     let invalid = |text: String| Error::new(Code::InvalidArgument, text);
     let hello = match message.and_then(|message| message.kind) {
         Some(agent_message::Kind::Hello(hello)) => hello,

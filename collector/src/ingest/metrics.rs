@@ -25,7 +25,7 @@ pub(super) struct Metrics {
     pub(super) streams_open: Gauge<i64, AtomicI64>,
     pub(super) streams: Counter,
     pub(super) throttles: Counter,
-    pub(super) window_waits: Counter,
+    pub(super) windows_full: Counter,
     pub(super) clock_probes: Counter,
     pub(super) acks: Counter,
     auth_failures: Family<Reason, Counter>,
@@ -53,9 +53,9 @@ impl Metrics {
             &metrics.throttles,
         );
         counter(
-            "ingest_window_waits",
-            "Times a stream was not read on because its agent passed the window",
-            &metrics.window_waits,
+            "ingest_windows_full",
+            "Times a lane filled its window, so that its stream was not read on until an ack",
+            &metrics.windows_full,
         );
         counter(
             "ingest_clock_probes",

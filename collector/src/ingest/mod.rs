@@ -6,6 +6,7 @@
 
 pub mod auth;
 mod config;
+mod end;
 mod hello;
 mod metrics;
 mod stream;

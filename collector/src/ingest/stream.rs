@@ -20,7 +20,8 @@ use tonic::{Status, Streaming};
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::hello;
+use crate::ingest::end::{End, Gone, is_gone, unreadable, writer_gone};
+use crate::ingest::hello::greet;
 use crate::judge::{Entry, judge};
 use crate::writer::agents::AgentFacts;
 use crate::writer::settle::Board;
@@ -30,12 +31,6 @@ const THROTTLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Answers to the agent.
 pub(super) type Outgoing = mpsc::Sender<Result<CollectorMessage, Status>>;
-
-/// The agent's end is gone.
-struct Gone;
-
-/// Why a stream ends by the collector's will: a word for the counter, and the status.
-struct End(&'static str, Error);
 
 struct Stream {
     shared: Arc<Shared>,
@@ -82,43 +77,6 @@ pub(super) async fn serve(
         tracing::warn!(reason, %error, "stream closed");
         let _ = outgoing.send(Err(error.into())).await;
     }
-}
-
-async fn greet(shared: &Shared, incoming: &mut Streaming<AgentMessage>) -> Result<AgentFacts, End> {
-    let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
-    let first = tokio::time::timeout(timeout, incoming.message()).await;
-    let message = match first {
-        Ok(Ok(message)) => message,
-        Ok(Err(status)) if is_gone(&status) => None,
-        Ok(Err(status)) => return Err(unreadable(&status)),
-        Err(_) => {
-            let text = format!("no Hello within {} ms", timeout.as_millis());
-            return Err(End(
-                "hello_timeout",
-                Error::new(Code::DeadlineExceeded, text),
-            ));
-        }
-    };
-    let agent = hello::check(message, now_ms()).map_err(|error| End("hello", error))?;
-    shared.inventory.note(agent.clone());
-    Ok(agent)
-}
-
-/// Whether the connection broke, rather than a message.
-fn is_gone(status: &Status) -> bool {
-    use tonic::Code::{Cancelled, Unavailable, Unknown};
-    matches!(status.code(), Cancelled | Unavailable | Unknown)
-}
-
-/// A frame that is no message, or one that is too large.
-fn unreadable(status: &Status) -> End {
-    End(
-        "frame",
-        Error::new(
-            Code::InvalidArgument,
-            format!("a message cannot be read: {}", status.message()),
-        ),
-    )
 }
 
 impl Stream {
@@ -253,11 +211,8 @@ impl Stream {
         self.shared.metrics.batch(lane, bytes);
         self.board.sent(lane, bytes);
         let (batches, limit) = self.shared.window;
-        if self
-            .board
-            .is_window_full(batches + 1, limit.saturating_add(1))
-        {
-            self.shared.metrics.window_waits.inc();
+        if self.board.is_window_full(batches, limit) {
+            self.shared.metrics.windows_full.inc();
         }
         if self.shared.queue.send(entry, Arc::clone(&self.board), room) {
             Ok(())
@@ -332,9 +287,4 @@ impl Stream {
         self.finish().await?;
         Err(end)
     }
-}
-
-fn writer_gone() -> End {
-    let text = "the collector is stopping";
-    End("stopping", Error::new(Code::Unavailable, text))
 }

@@ -17,18 +17,16 @@ pub mod settle;
 pub mod tables;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crmscope_proto::Lane;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::config::{Config, ConfigError};
 use self::marks::Marks;
 use self::metrics::{Disposition, Metrics};
-use self::queue::{Arrival, Receiver, Room};
-use self::settle::Board;
+use self::queue::{Arrival, Receiver};
+use self::settle::Receipt;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
 use crate::judge::{Entry, Verdict};
@@ -41,17 +39,6 @@ const MARKS_QUESTION: usize = 500;
 
 /// How often the journal is looked at for blocks of another collector.
 const RIVAL_CHECK: Duration = Duration::from_secs(10);
-
-/// What is owed to a stream once the block is settled.
-struct Receipt {
-    board: Arc<Board>,
-    lane: Lane,
-    sequence: u64,
-    bytes: usize,
-    rejected: Option<String>,
-    /// Given back when the receipt is dropped, which is when the batch is settled.
-    _room: Room,
-}
 
 /// The writer and what it holds between blocks.
 #[derive(Debug)]
@@ -110,13 +97,9 @@ impl Writer {
                 self.write(block, entries).await?;
             }
             for receipt in receipts {
-                let Receipt { board, lane, .. } = &receipt;
-                board.settled(
-                    *lane,
-                    receipt.sequence,
-                    receipt.bytes,
-                    receipt.rejected.clone(),
-                );
+                self.metrics
+                    .batch(receipt.lane, receipt.disposition, receipt.items);
+                receipt.settle();
             }
             self.marks.trim(self.config.marks_max);
             self.metrics.marks_agents(self.marks.agents());
@@ -232,15 +215,15 @@ impl Writer {
                 (true, Verdict::Stored(_)) => Disposition::Stored,
                 (true, Verdict::Rejected(_)) => Disposition::Rejected,
             };
-            self.metrics
-                .batch(entry.identity.lane, disposition, entry.items);
             receipts.push(Receipt {
                 board,
                 lane: entry.identity.lane,
                 sequence: entry.identity.sequence,
                 bytes: entry.encoded.len(),
+                items: entry.items,
+                disposition,
                 rejected,
-                _room: room,
+                room,
             });
             if fresh {
                 entries.push(entry);

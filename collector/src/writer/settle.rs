@@ -2,11 +2,14 @@
 //!
 //! The writer notes; the stream reads and sends one `Ack` per lane, however many batches it covers.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crmscope_proto::Lane;
 use crmscope_proto::v1::{Ack, Reject, RejectCode};
 use tokio::sync::Notify;
+
+use crate::writer::metrics::Disposition;
+use crate::writer::queue::Room;
 
 const LANES: usize = Lane::BY_URGENCY.len();
 
@@ -118,6 +121,35 @@ impl Board {
             let mut lanes = state.lanes.iter();
             lanes.any(|progress| progress.batches >= batches || progress.bytes >= bytes)
         })
+    }
+}
+
+/// What is owed to a stream once its batch's block is settled.
+#[derive(Debug)]
+pub struct Receipt {
+    /// The stream's board.
+    pub board: Arc<Board>,
+    /// Lane.
+    pub lane: Lane,
+    /// Sequence.
+    pub sequence: u64,
+    /// Bytes as they came.
+    pub bytes: usize,
+    /// Rows, as the envelope says.
+    pub items: u32,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// The reason, when the batch went to the dead letters.
+    pub rejected: Option<String>,
+    /// The batch's room in the queue, given back now.
+    pub room: Room,
+}
+
+impl Receipt {
+    /// Tells the stream.
+    pub fn settle(self) {
+        self.board
+            .settled(self.lane, self.sequence, self.bytes, self.rejected);
     }
 }
 

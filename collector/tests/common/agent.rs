@@ -15,13 +15,13 @@ use tonic::{Request, Status, Streaming};
 
 use super::{PATIENCE, TOKEN};
 
-pub struct Agent {
-    pub outgoing: mpsc::Sender<AgentMessage>,
-    pub incoming: Streaming<CollectorMessage>,
-    pub rejects: Vec<Reject>,
+pub(crate) struct Agent {
+    pub(crate) outgoing: mpsc::Sender<AgentMessage>,
+    pub(crate) incoming: Streaming<CollectorMessage>,
+    pub(crate) rejects: Vec<Reject>,
 }
 
-pub fn hello(agent_id: &str) -> Hello {
+pub(crate) fn hello(agent_id: &str) -> Hello {
     Hello {
         protocol_version: PROTOCOL_VERSION,
         agent_id: agent_id.to_owned(),
@@ -38,7 +38,7 @@ pub fn hello(agent_id: &str) -> Hello {
 }
 
 /// Opens a stream with whatever token and first message.
-pub async fn open(
+pub(crate) async fn open(
     collector: SocketAddr,
     token: Option<&str>,
     first: Kind,
@@ -67,7 +67,7 @@ pub async fn open(
 }
 
 /// Connects as agents do.
-pub async fn connect(collector: SocketAddr, agent_id: &str) -> Result<Agent, Status> {
+pub(crate) async fn connect(collector: SocketAddr, agent_id: &str) -> Result<Agent, Status> {
     let mut agent = open(collector, Some(TOKEN), Kind::Hello(hello(agent_id))).await?;
     match agent.next().await? {
         Answer::Welcome(_) => Ok(agent),
@@ -76,13 +76,13 @@ pub async fn connect(collector: SocketAddr, agent_id: &str) -> Result<Agent, Sta
 }
 
 impl Agent {
-    pub async fn send(&self, batch: &Batch) -> Result<(), Status> {
+    pub(crate) async fn send(&self, batch: &Batch) -> Result<(), Status> {
         let kind = Some(Kind::Batch(batch.clone()));
         let sent = self.outgoing.send(AgentMessage { kind }).await;
         sent.map_err(|_| Status::unavailable("the stream is gone"))
     }
 
-    pub async fn next(&mut self) -> Result<Answer, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Answer, Status> {
         let message = tokio::time::timeout(PATIENCE, self.incoming.message()).await;
         let message = message.map_err(|_| Status::deadline_exceeded("no answer"))??;
         let kind = message.and_then(|message| message.kind);
@@ -90,7 +90,7 @@ impl Agent {
     }
 
     /// Waits until everything up to the sequence is acknowledged; keeps the rejects.
-    pub async fn acked(&mut self, lane: Lane, sequence: u64) -> Result<(), Status> {
+    pub(crate) async fn acked(&mut self, lane: Lane, sequence: u64) -> Result<(), Status> {
         loop {
             match self.next().await? {
                 Answer::Ack(ack) if ack.lane() == lane && ack.sequence >= sequence => return Ok(()),
@@ -101,7 +101,7 @@ impl Agent {
     }
 
     /// How the stream ends.
-    pub async fn end(&mut self) -> Status {
+    pub(crate) async fn end(&mut self) -> Status {
         loop {
             if let Err(status) = self.next().await {
                 return status;

@@ -2,8 +2,8 @@
 
 #![allow(dead_code, reason = "every test takes what it needs")]
 
-pub mod agent;
-pub mod rows;
+pub(crate) mod agent;
+pub(crate) mod rows;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use clickhouse::Client;
 use tempfile::TempDir;
 
-pub const TOKEN: &str = "integration-test-token";
+pub(crate) const TOKEN: &str = "integration-test-token";
 /// Everything that is awaited has this long: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The embedded engine as its own process, so that it can be killed.
-pub struct Engine {
+pub(crate) struct Engine {
     directory: TempDir,
     address: SocketAddr,
     child: Option<Child>,
@@ -49,14 +49,14 @@ fn engine_binary() -> PathBuf {
 
 impl Engine {
     /// An engine with a data directory of its own.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut engine = Self::stopped();
         engine.resume();
         engine
     }
 
     /// One that is not running yet, on an address that is free now.
-    pub fn stopped() -> Self {
+    pub(crate) fn stopped() -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         Self {
             directory: tempfile::tempdir().expect("a directory"),
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Starts it again on the same data and address.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -94,18 +94,18 @@ impl Engine {
     }
 
     /// Kills it as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("kill");
             child.wait().expect("wait");
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::default()
             .with_url(self.url())
             .with_compression(clickhouse::Compression::None)
@@ -113,13 +113,13 @@ impl Engine {
     }
 
     /// The one number a query gives.
-    pub async fn number(&self, sql: &str) -> u64 {
+    pub(crate) async fn number(&self, sql: &str) -> u64 {
         let asked = self.client().query_raw(sql).fetch_one::<u64>().await;
         asked.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// A query's answer as text.
-    pub async fn text(&self, sql: &str) -> String {
+    pub(crate) async fn text(&self, sql: &str) -> String {
         let mut cursor = self
             .client()
             .query_raw(sql)
@@ -138,11 +138,11 @@ impl Drop for Engine {
 }
 
 /// The collector's binary.
-pub struct Collector {
+pub(crate) struct Collector {
     directory: TempDir,
     child: Child,
-    pub ingest: SocketAddr,
-    pub web: SocketAddr,
+    pub(crate) ingest: SocketAddr,
+    pub(crate) web: SocketAddr,
 }
 
 #[derive(serde::Deserialize)]
@@ -152,19 +152,19 @@ struct Addresses {
 }
 
 impl Collector {
-    pub fn start(engine: &Engine) -> Self {
-        Self::start_with(engine, "")
+    pub(crate) fn start(engine: &Engine) -> Self {
+        Self::start_with(engine, "flush_interval_ms = 50\n")
     }
 
     /// One with more in its configuration.
-    pub fn start_with(engine: &Engine, more: &str) -> Self {
+    pub(crate) fn start_with(engine: &Engine, more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("token"), TOKEN).expect("a token");
         let config = format!(
             "[ingest]\nlisten = \"127.0.0.1:0\"\ntoken_file = {:?}\n[web]\nlisten = \"127.0.0.1:0\"\n\
              [clickhouse]\nurl = {:?}\ninsert_timeout_ms = 10000\n\
-             [writer]\nflush_interval_ms = 50\nretry_max_ms = 500\n{more}",
+             [writer]\nretry_max_ms = 500\n{more}",
             path("token"),
             engine.url(),
         );
@@ -197,30 +197,38 @@ impl Collector {
     }
 
     /// Kills it in the middle of whatever it does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Asks it to stop, and returns its exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status();
         assert!(asked.expect("kill").success());
         self.child.wait().expect("wait").code()
     }
 
+    /// Writes another token, and tells it so.
+    pub(crate) fn replace_token(&self, token: &str) {
+        std::fs::write(self.directory.path().join("token"), token).expect("a token");
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(told.expect("kill").success());
+    }
+
     /// Waits for it to end by itself.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("wait").code()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Runs the binary with other arguments and the same configuration.
-    pub fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_crmscope-collector"))
             .arg("--config")
             .arg(self.directory.path().join("collector.toml"))
@@ -233,7 +241,7 @@ impl Collector {
     }
 
     /// A page: status, headers and body.
-    pub async fn get(&self, path: &str) -> (u16, String, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut socket = tokio::net::TcpStream::connect(self.web).await.expect("web");
         let host = self.web;
@@ -251,7 +259,7 @@ impl Collector {
     }
 
     /// Waits until `/readyz` says so.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         let started = Instant::now();
         loop {
             let (status, _, body) = self.get("/readyz").await;
@@ -264,7 +272,7 @@ impl Collector {
     }
 
     /// A metric's value, by name and labels as they stand in the text.
-    pub async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let (_, _, body) = self.get("/metrics").await;
         let line = body
             .lines()

@@ -6,13 +6,13 @@ use crmscope_proto::series::SeriesTable;
 use crmscope_proto::v1::{Batch, ClockReading, Heartbeat, LaneState, SecurityEvent};
 use crmscope_proto::{Lane, SeriesKind, Sketch};
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.expect("after 1970").as_millis()).expect("in range")
 }
 
 /// A table of rows one second apart that end at `end_ms`. Metric m of row r is m · 100 + r.
-pub fn series(
+pub(crate) fn series(
     kind: SeriesKind,
     label: &str,
     rows: u64,
@@ -39,7 +39,7 @@ pub fn series(
 }
 
 /// Ten rows of what the lane carries.
-pub fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Contents {
+pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Contents {
     let time_ms = now_ms();
     match lane {
         Lane::Metrics => Contents {
@@ -116,7 +116,7 @@ pub fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Contents {
 }
 
 /// A batch of an agent whose ids are made of one byte.
-pub fn batch(agent_id: &str, lane: Lane, sequence: u64, contents: &Contents) -> Batch {
+pub(crate) fn batch(agent_id: &str, lane: Lane, sequence: u64, contents: &Contents) -> Batch {
     let envelope = Batch {
         agent_id: agent_id.to_owned(),
         boot_id: vec![1; 16],

@@ -1,7 +1,8 @@
 use crmscope_proto::SeriesKind;
-use crmscope_proto::payload::seal;
+use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
+use crmscope_proto::payload::{SecurityRow, seal};
 use crmscope_proto::series::SeriesTable;
-use crmscope_proto::v1::{ClockReading, LaneState, SecurityEvent};
+use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, SecurityEvent};
 
 use super::*;
 

@@ -1,0 +1,34 @@
+//! Why a stream ends.
+
+use tonic::Status;
+
+use crate::error::{Code, Error};
+
+/// The agent's end is gone.
+pub(super) struct Gone;
+
+/// It ends by the collector's will: a word for the counter, and what the agent is told.
+pub(super) struct End(pub(super) &'static str, pub(super) Error);
+
+/// Whether the connection broke, rather than a message.
+pub(super) fn is_gone(status: &Status) -> bool {
+    use tonic::Code::{Cancelled, Unavailable, Unknown};
+    matches!(status.code(), Cancelled | Unavailable | Unknown)
+}
+
+/// A frame that is no message, or one that is too large.
+pub(super) fn unreadable(status: &Status) -> End {
+    End(
+        "frame",
+        Error::new(
+            Code::InvalidArgument,
+            format!("a message cannot be read: {}", status.message()),
+        ),
+    )
+}
+
+/// Nobody would store what is sent.
+pub(super) fn writer_gone() -> End {
+    let text = "the collector is stopping";
+    End("stopping", Error::new(Code::Unavailable, text))
+}
