@@ -80,7 +80,12 @@ impl Config {
     /// # Errors
     /// Names the file or variable, the key and the remedy.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
-        let mut config: Self = settings::load(file, ENVIRONMENT_PREFIX, &Self::template())?;
+        let mut config: Self = settings::load(
+            file,
+            ENVIRONMENT_PREFIX,
+            std::env::vars(),
+            &Self::template(),
+        )?;
         if config.agent_id.is_empty() {
             config.agent_id = sources::host::facts::host_facts().hostname;
         }

@@ -5,11 +5,6 @@ use std::path::Path;
 use crmscope_agent::Config;
 use crmscope_proto::settings::keys;
 
-fn example() -> Config {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("agent.example.toml");
-    Config::load(Some(&path)).unwrap()
-}
-
 #[test]
 fn the_example_lists_every_key() {
     let text = include_str!("../agent.example.toml");
@@ -25,7 +20,9 @@ fn the_example_lists_every_key() {
 
 #[test]
 fn the_example_shows_the_defaults() {
-    let mut example = serde_json::to_value(example()).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("agent.example.toml");
+    let example = Config::load(Some(&path)).unwrap();
+    let mut example = serde_json::to_value(example).unwrap();
     let mut defaults = serde_json::to_value(Config::default()).unwrap();
     // Filled in when read, and shown for what it may hold.
     example["agent_id"] = "".into();

@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use config::{Environment, File, FileFormat};
+use config::builder::DefaultState;
+use config::{Config, ConfigBuilder, Environment, File, FileFormat};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -64,23 +65,25 @@ fn hint(nearest: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-/// Reads `file`, if given, then variables `PREFIX__SECTION__KEY`.
+/// Reads `file`, if given, then those variables of `environment` that are called
+/// `PREFIX__SECTION__KEY`; lists of words are separated by commas there.
 ///
-/// `template` is a configuration in which every list has an element and every option a value: its
-/// keys are the known ones.
+/// `template` is a configuration in which every list of sections has one: its keys are the known ones.
 ///
 /// # Errors
 /// See [`SettingsError`].
 pub fn load<C: Serialize + DeserializeOwned>(
     file: Option<&Path>,
-    environment_prefix: &str,
+    prefix: &str,
+    environment: impl IntoIterator<Item = (String, String)>,
     template: &C,
 ) -> Result<C, SettingsError> {
-    let known = serde_json::to_value(template).map_err(|error| SettingsError::Value {
+    let template = serde_json::to_value(template).map_err(|error| SettingsError::Value {
         place: "defaults".to_owned(),
         message: error.to_string(),
     })?;
-    let mut builder = config::Config::builder();
+    let known = keys(&template);
+    let mut builder = Config::builder();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|error| SettingsError::Read {
             path: path.to_owned(),
@@ -89,23 +92,42 @@ pub fn load<C: Serialize + DeserializeOwned>(
         let source = File::from_str(&text, FileFormat::Toml);
         let place = path.display().to_string();
         check(
-            config::Config::builder().add_source(source.clone()),
+            Config::builder().add_source(source.clone()),
             &known,
             |_| place.clone(),
+            str::to_owned,
         )?;
         builder = builder.add_source(source);
     }
-    let environment = Environment::with_prefix(environment_prefix)
+    let begin = format!("{prefix}{ENVIRONMENT_SEPARATOR}");
+    let variables = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(&begin))
+        .collect();
+    let mut source = Environment::with_prefix(prefix)
         .prefix_separator(ENVIRONMENT_SEPARATOR)
         .separator(ENVIRONMENT_SEPARATOR)
-        .try_parsing(true);
+        .list_separator(",")
+        .try_parsing(true)
+        .source(Some(variables));
+    let mut lists = Vec::new();
+    collect_lists(&template, "", &mut lists);
+    if lists.is_empty() {
+        // Without a named key every value with a comma would become a list.
+        lists.push("-".to_owned());
+    }
+    for list in lists {
+        source = source.with_list_parse_key(&list);
+    }
+    let variable = |key: &str| {
+        let name = key.to_uppercase().replace('.', ENVIRONMENT_SEPARATOR);
+        format!("{begin}{name}")
+    };
     check(
-        config::Config::builder().add_source(environment.clone()),
+        Config::builder().add_source(source.clone()),
         &known,
-        |key| {
-            let variable = key.to_uppercase().replace('.', ENVIRONMENT_SEPARATOR);
-            format!("environment variable {environment_prefix}{ENVIRONMENT_SEPARATOR}{variable}")
-        },
+        |key| format!("environment variable {}", variable(key)),
+        variable,
     )?;
     let place = file.map_or_else(
         || "the environment".to_owned(),
@@ -116,7 +138,7 @@ pub fn load<C: Serialize + DeserializeOwned>(
         message: error.to_string(),
     };
     builder
-        .add_source(environment)
+        .add_source(source)
         .build()
         .map_err(value)?
         .try_deserialize()
@@ -132,28 +154,25 @@ pub fn keys(value: &Value) -> Vec<String> {
 }
 
 fn check(
-    builder: config::ConfigBuilder<config::builder::DefaultState>,
-    known: &Value,
+    builder: ConfigBuilder<DefaultState>,
+    known: &[String],
     place: impl Fn(&str) -> String,
+    name: impl Fn(&str) -> String,
 ) -> Result<(), SettingsError> {
     let given: Value = builder
         .build()
-        .and_then(config::Config::try_deserialize)
+        .and_then(Config::try_deserialize)
         .map_err(|error| SettingsError::Value {
             place: place(""),
             message: error.to_string(),
         })?;
-    let known = keys(known);
     match keys(&given).into_iter().find(|key| !known.contains(key)) {
         None => Ok(()),
-        Some(key) => {
-            let nearest = nearest(&key, &known);
-            Err(SettingsError::Unknown {
-                place: place(&key),
-                key,
-                nearest,
-            })
-        }
+        Some(key) => Err(SettingsError::Unknown {
+            place: place(&key),
+            nearest: nearest(&key, known).map(|key| name(&key)),
+            key,
+        }),
     }
 }
 
@@ -170,6 +189,26 @@ fn nearest(key: &str, known: &[String]) -> Option<String> {
         .filter(|(score, _)| *score >= SIMILARITY_MIN)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.clone())
+}
+
+/// Paths of lists of words, which a variable can hold.
+fn collect_lists(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                collect_lists(inner, &path, found);
+            }
+        }
+        Value::Array(list) if list.iter().all(|inner| !inner.is_object()) => {
+            found.push(path.to_owned());
+        }
+        _ => {}
+    }
 }
 
 fn collect_keys(value: &Value, path: &str, found: &mut Vec<String>) {
@@ -211,6 +250,7 @@ mod tests {
     #[serde(default)]
     struct Collector {
         endpoint: String,
+        hosts: Vec<String>,
     }
 
     #[derive(Debug, Serialize, Deserialize)]
@@ -230,13 +270,46 @@ mod tests {
         }
     }
 
-    fn load_text(text: &str) -> Result<Sample, SettingsError> {
+    fn load_with(text: &str, environment: &[(&str, &str)]) -> Result<Sample, SettingsError> {
         let directory =
             std::env::temp_dir().join(format!("crmscope-settings-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let path = directory.join(format!("{}.toml", text.len()));
+        let path = directory.join(format!("{:?}.toml", std::thread::current().id()));
         std::fs::write(&path, text).unwrap();
-        load(Some(&path), "CRMSCOPE_SETTINGS_TEST", &Sample::default())
+        let environment = environment
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        load(Some(&path), "SAMPLE", environment, &Sample::default())
+    }
+
+    fn load_text(text: &str) -> Result<Sample, SettingsError> {
+        load_with(text, &[])
+    }
+
+    #[test]
+    fn variables_go_before_the_file_and_lists_are_separated_by_commas() {
+        let environment = [
+            ("SAMPLE__INTERVAL_MS", "7"),
+            ("SAMPLE__COLLECTOR__ENDPOINT", "a,b"),
+            ("SAMPLE__COLLECTOR__HOSTS", "a,b"),
+            ("OTHER__X", "1"),
+            ("PATH", "/bin"),
+        ];
+        let sample = load_with("interval_ms = 5", &environment).unwrap();
+        assert_eq!(sample.interval_ms, 7);
+        assert_eq!(sample.collector.endpoint, "a,b");
+        assert_eq!(sample.collector.hosts, ["a", "b"]);
+        let error = load_with("", &[("SAMPLE__COLLECTOR__ENDPONT", "x")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("variable SAMPLE__COLLECTOR__ENDPONT: unknown key"),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("did you mean `SAMPLE__COLLECTOR__ENDPOINT`?"),
+            "{error}"
+        );
     }
 
     #[test]

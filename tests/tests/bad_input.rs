@@ -57,7 +57,8 @@ fn unknown_configuration_keys_name_the_file_and_the_nearest_known_key() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("CRMSCOPE_AGENT__COLLECTOR__ENDPONT") && said.contains("collector.endpoint"),
+        said.contains("CRMSCOPE_AGENT__COLLECTOR__ENDPONT")
+            && said.contains("CRMSCOPE_AGENT__COLLECTOR__ENDPOINT"),
         "{said}"
     );
 }

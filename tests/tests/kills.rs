@@ -153,8 +153,9 @@ fn check_counts(stack: &Stack) {
         ("presence", "SELECT count() FROM heartbeats"),
         (
             "metrics",
-            "SELECT (SELECT count() FROM host_raw) + (SELECT count() FROM disk_raw) + (SELECT count() FROM filesystem_raw) \
-             + (SELECT count() FROM interface_raw) + (SELECT count() FROM source_raw)",
+            "SELECT toUInt64(sum(n)) FROM (SELECT count() AS n FROM host_raw UNION ALL SELECT count() FROM disk_raw \
+             UNION ALL SELECT count() FROM filesystem_raw UNION ALL SELECT count() FROM interface_raw \
+             UNION ALL SELECT count() FROM source_raw)",
         ),
     ] {
         let items = format!(

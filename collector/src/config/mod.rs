@@ -1,16 +1,12 @@
 //! The collector's configuration: a TOML file, then the environment.
 //!
-//! Owns reading and the check for unknown keys. Every section belongs to the module it configures,
-//! with its defaults and checks. Promises: an unknown key is an error that names its place and the
-//! nearest known key; no secret stands in the configuration, only the names of files that hold one.
+//! Owns the list of sections; each belongs to the module it configures, with its defaults and
+//! checks. Promises that no secret stands in the configuration, only the names of files that hold
+//! one. Leaves reading, and what unknown keys mean, to [`crmscope_proto::settings`].
 
-mod keys;
+use std::path::Path;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-use config::builder::DefaultState;
-use config::{ConfigBuilder, Environment, File, FileFormat, Source as _};
+use crmscope_proto::settings::{self, SettingsError};
 use serde::{Deserialize, Serialize};
 
 use crate::{ingest, logging, storage, web, writer};
@@ -57,34 +53,23 @@ impl Default for Shutdown {
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file.
-    #[error("config file {path}: {error}")]
-    File {
-        /// Path.
-        path: PathBuf,
-        /// What happened.
-        error: std::io::Error,
-    },
-    /// Not TOML, or a value of the wrong type.
-    #[error("{0}")]
-    Value(#[from] config::ConfigError),
-    /// A key that is none.
-    #[error("{0}")]
-    UnknownKey(#[from] keys::UnknownKey),
+    /// The file or a variable.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// Section `[ingest]` or `[agent_settings]`.
-    #[error("{0}")]
+    #[error(transparent)]
     Ingest(#[from] ingest::ConfigError),
     /// Section `[writer]`.
-    #[error("{0}")]
+    #[error(transparent)]
     Writer(#[from] writer::ConfigError),
     /// Section `[clickhouse]`.
-    #[error("{0}")]
+    #[error(transparent)]
     Storage(#[from] storage::ConfigError),
     /// Section `[web]`.
-    #[error("{0}")]
+    #[error(transparent)]
     Web(#[from] web::ConfigError),
     /// Section `[log]`.
-    #[error("{0}")]
+    #[error(transparent)]
     Log(#[from] logging::FilterError),
 }
 
@@ -97,48 +82,9 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let config = Self::read(path, environment)?;
+        let config: Self = settings::load(path, ENVIRONMENT_PREFIX, environment, &Self::default())?;
         config.validate()?;
         Ok(config)
-    }
-
-    fn read(
-        path: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let known = keys::known(&Self::default());
-        let mut builder = ConfigBuilder::<DefaultState>::default();
-        if let Some(path) = path {
-            let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
-                path: path.to_owned(),
-                error,
-            })?;
-            let file = File::from_str(&text, FileFormat::Toml);
-            let read = file.collect().map_err(|error| {
-                let text = format!("config file {}: {error}", path.display());
-                ConfigError::Value(config::ConfigError::Message(text))
-            })?;
-            keys::check(&keys::flatten(read), &known, &|key| {
-                format!("config file {}: {key}", path.display())
-            })?;
-            builder = builder.add_source(file);
-        }
-        let variables: HashMap<String, String> = environment
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(&format!("{ENVIRONMENT_PREFIX}__")))
-            .collect();
-        let source = Environment::with_prefix(ENVIRONMENT_PREFIX)
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("web.allowed_hosts")
-            .source(Some(variables));
-        keys::check(&keys::flatten(source.collect()?), &known, &|key| {
-            let name = key.to_uppercase().replace('.', "__");
-            format!("environment variable {ENVIRONMENT_PREFIX}__{name}")
-        })?;
-        Ok(builder.add_source(source).build()?.try_deserialize()?)
     }
 
     fn validate(&self) -> Result<(), ConfigError> {

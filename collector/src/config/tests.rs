@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::*;
 
@@ -26,8 +27,12 @@ fn the_example_lists_every_key_with_its_default() {
     let example = Config::load(Some(path), []).unwrap();
     assert_eq!(example, Config::default());
     let text = std::fs::read_to_string(path).unwrap();
-    let read = File::from_str(&text, FileFormat::Toml).collect().unwrap();
-    assert_eq!(keys::flatten(read), keys::known(&Config::default()));
+    let given: toml::Value = toml::from_str(&text).unwrap();
+    let mut given = settings::keys(&serde_json::to_value(given).unwrap());
+    let mut known = settings::keys(&serde_json::to_value(Config::default()).unwrap());
+    given.sort();
+    known.sort();
+    assert_eq!(given, known);
 }
 
 #[test]
@@ -57,11 +62,11 @@ fn the_environment_goes_before_the_file() {
 fn an_unknown_key_names_its_place_and_the_nearest() {
     let error = load("[writer]\nflush_intervall = 5\n", &[]).unwrap_err();
     assert!(
-        error.contains("collector.toml: writer.flush_intervall"),
+        error.contains("collector.toml: unknown key `writer.flush_intervall`"),
         "{error}"
     );
     assert!(
-        error.contains("did you mean writer.flush_interval_ms?"),
+        error.contains("did you mean `writer.flush_interval_ms`?"),
         "{error}"
     );
     let error = load("", &[("CRMSCOPE_COLLECTOR__INGEST__TOKENFILE", "x")]).unwrap_err();
@@ -73,8 +78,6 @@ fn an_unknown_key_names_its_place_and_the_nearest() {
         error.contains("CRMSCOPE_COLLECTOR__INGEST__TOKEN_FILE"),
         "{error}"
     );
-    let error = load("zzz = 1\n", &[]).unwrap_err();
-    assert!(error.contains("collector.example.toml"), "{error}");
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn wrong_values_say_where_and_what() {
             "[agent_settings]\nbatch_interval_ms = 5\n",
             "agent_settings.version",
         ),
-        ("[ingest\n", "config file"),
+        ("[ingest\n", "collector.toml: "),
     ] {
         let error = load(text, &[]).unwrap_err();
         assert!(error.contains(want), "{text}: {error}");
