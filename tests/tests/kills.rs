@@ -176,8 +176,9 @@ fn check_counts(stack: &Stack) {
         assert_eq!(stack.number(raw), stack.number(&rolled), "{rolled}");
     }
     for agent in ["app-01", "db-01"] {
-        let ticks =
-            format!("SELECT count() - uniqExact(ts) FROM host_raw WHERE agent_id = '{agent}'");
+        let ticks = format!(
+            "SELECT toUInt64(count() - uniqExact(ts)) FROM host_raw WHERE agent_id = '{agent}'"
+        );
         assert_eq!(
             stack.number(&ticks),
             0,
