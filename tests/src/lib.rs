@@ -13,7 +13,7 @@ pub mod stack;
 use std::time::{Duration, Instant};
 
 pub use process::Process;
-pub use stack::{Stack, http_get};
+pub use stack::{Stack, http, http_get};
 
 /// Longest wait for anything in a scenario. Generous, since machines are shared; polls end early.
 pub const PATIENCE: Duration = Duration::from_secs(90);

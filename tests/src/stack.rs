@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -246,18 +247,26 @@ impl Stack {
 /// # Errors
 /// When nobody answers.
 pub fn http_get(port: u16, path: &str) -> Result<(u16, String), String> {
-    use std::io::{Read as _, Write as _};
+    http(port, "GET", path, "")
+}
+
+/// A plain HTTP request on loopback: status and body.
+///
+/// # Errors
+/// When nobody answers.
+pub fn http(port: u16, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
     let mut stream =
         std::net::TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .map_err(|error| error.to_string())?;
-    let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .map_err(|error| error.to_string())?;
+    // HTTP/1.0 has no chunks: the answer is what comes until the end.
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let exchange = stream.write_all(request.as_bytes()).and_then(|()| {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).map(|_| answer)
+    });
+    let answer = exchange.map_err(|error| error.to_string())?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer
         .split(' ')

@@ -143,7 +143,7 @@ impl Place {
         );
         match self.watched.as_slice() {
             [] => text
-                .push_str("\nNo access log is watched; add one with: cargo up -- --watch-log GLOB"),
+                .push_str("\nNo access log is there to watch yet; name one with: cargo up -- --watch-log GLOB"),
             watched => {
                 let _ = write!(text, "\nRequests from: {}", watched.join(", "));
             }

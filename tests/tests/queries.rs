@@ -1,0 +1,181 @@
+//! Every documented query and every chart runs on the real engine, on rows that came through the
+//! real path, and says what the rows say.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crmscope_tests::{Stack, http, now_ms};
+
+/// Queries whose answer is right when it is empty.
+const EMPTY_WHEN_WHOLE: [&str; 2] = ["ledger_gaps", "rollup_difference"];
+
+/// Values for the parameters that a query names.
+fn parameters(sql: &str) -> String {
+    let second = now_ms() / 1000;
+    let mut path = String::new();
+    let mut seen = Vec::new();
+    for part in sql.split('{').skip(1) {
+        let Some((name, kind)) = part
+            .split_once('}')
+            .and_then(|(inner, _)| inner.split_once(':'))
+        else {
+            continue;
+        };
+        if seen.contains(&name)
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            continue;
+        }
+        seen.push(name);
+        let value = match (name, kind) {
+            ("from", _) => (second - 7200).to_string(),
+            ("to", _) => (second + 7200).to_string(),
+            ("agent", _) => "app-01".to_owned(),
+            ("service", _) => "crm".to_owned(),
+            ("seconds", _) => "7200".to_owned(),
+            ("step_seconds" | "rounding", _) => "60".to_owned(),
+            (_, kind) if kind.starts_with("UInt") => "50".to_owned(),
+            (_, "String") => String::new(),
+            (_, kind) if kind.starts_with("Float") => "0.95".to_owned(),
+            (name, kind) => panic!("the test has no value for {{{name}:{kind}}}; add one"),
+        };
+        let _ = write!(path, "&param_{name}={value}");
+    }
+    path
+}
+
+/// Lines of the answer as tab-separated text.
+fn run(stack: &Stack, name: &str, sql: &str) -> Vec<String> {
+    let path = format!("/?database=crmscope{}", parameters(sql));
+    let (status, body) = http(stack.clickhouse_port, "POST", &path, sql).unwrap();
+    assert_eq!(status, 200, "{name}: {body}");
+    body.lines().map(str::to_owned).collect()
+}
+
+fn date(format: &str) -> String {
+    let output = Command::new("date").args(["-u", format]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn every_query_and_every_chart_answers_from_real_rows() {
+    let stack = Stack::start();
+    let access = stack.path("access.log");
+    let mut lines = String::new();
+    for number in 0..400u64 {
+        // /slow takes 900 ms, /broken fails every other time.
+        let (path, status, latency) = match number % 4 {
+            0 => ("/slow", 200, "0.900"),
+            1 => ("/broken", if number % 8 == 1 { 500 } else { 200 }, "0.020"),
+            _ => ("/fast", 200, "0.010"),
+        };
+        let time = date("+%d/%b/%Y:%H:%M:%S +0000");
+        let _ = writeln!(
+            lines,
+            "192.0.2.1 - - [{time}] \"GET {path} HTTP/1.1\" {status} 100 \"-\" \"-\" {latency}"
+        );
+    }
+    fs::write(&access, lines).unwrap();
+    let auth = stack.path("auth.log");
+    fs::write(&auth, "").unwrap();
+    let sources = format!(
+        "[sources.requests]\nfrom = \"start\"\nlogs = [{{ path = {access:?}, service = \"crm\" }}]\n\
+         [sources.security]\njournal = false\nauth_logs = [{auth:?}]\n[sources.filesystem]\ninterval_ms = 1000\n"
+    );
+    let mut agent = stack.start_agent("app-01", &sources);
+    stack.wait_number(
+        "the first beat",
+        "SELECT count() FROM heartbeats",
+        |beats| beats > 0,
+    );
+    let mut failures = String::new();
+    for port in 0..7 {
+        let time = date("+%Y-%m-%dT%H:%M:%S.000000+00:00");
+        let _ = writeln!(
+            failures,
+            "{time} app sshd[42]: Failed password for invalid user eve from 203.0.113.9 port {} ssh2",
+            4000 + port
+        );
+    }
+    fs::write(&auth, failures).unwrap();
+    stack.wait_number(
+        "every request",
+        "SELECT toUInt64(sum(requests)) FROM requests_1d",
+        |count| count == 400,
+    );
+    stack.wait_number(
+        "every failed login",
+        "SELECT toUInt64(sum(events)) FROM security_1d",
+        |count| count == 7,
+    );
+    stack.wait_number(
+        "a file system",
+        "SELECT count() FROM filesystem_1d",
+        |count| count > 0,
+    );
+    assert!(agent.terminate().success());
+    stack.wait_number(
+        "the goodbye",
+        "SELECT count() FROM heartbeats WHERE goodbye = 1",
+        |count| count == 1,
+    );
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/clickhouse/queries");
+    let mut ran = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let answer = run(&stack, &name, &fs::read_to_string(&path).unwrap());
+        println!("{name}: {} rows", answer.len());
+        assert_eq!(
+            answer.is_empty(),
+            EMPTY_WHEN_WHOLE.contains(&name.as_str()),
+            "{name}: {answer:?}"
+        );
+        let first = answer.first().map_or("", String::as_str);
+        // What the rows above must make of the first line.
+        let expected: &[&str] = match name.as_str() {
+            "failed_logins_by_source" => &["203.0.113.9\t7\t"],
+            "top_routes_by_errors" => &["/broken", "50"],
+            "top_routes_by_latency" => &["/slow"],
+            "overview_hosts" => &["app-01\t"],
+            _ => &[],
+        };
+        assert!(
+            expected.iter().all(|part| first.contains(part)),
+            "{name}: {first}"
+        );
+        ran += 1;
+    }
+    assert!(ran >= 14, "{ran} queries");
+
+    let charts = stack
+        .query::<(String, String)>("SELECT title, query FROM dashboards ORDER BY title")
+        .unwrap();
+    assert!(charts.len() >= 12, "{} charts", charts.len());
+    let mut drawn = 0;
+    for (title, sql) in &charts {
+        let answer = run(&stack, title, sql);
+        println!("{title}: {} rows", answer.len());
+        drawn += usize::from(!answer.is_empty());
+    }
+    // All but those of lanes or faults that did not come up.
+    assert!(
+        drawn + 3 >= charts.len(),
+        "only {drawn} of {} charts have rows",
+        charts.len()
+    );
+    let (status, page) = http(stack.clickhouse_port, "GET", "/dashboard", "").unwrap();
+    assert!(status == 200 && page.contains("<html"), "{page}");
+}
