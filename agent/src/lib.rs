@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use outbox::Outbox;
 use runtime::Agent;
-use spool::Origin;
+use spool::{Origin, Spool};
 
 /// Prefix of environment variables that override the file: `CRMSCOPE_AGENT__COLLECTOR__ENDPOINT`.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_AGENT";
@@ -30,8 +30,12 @@ pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_AGENT";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Name of this host in every table and page; empty means the host name.
+    /// Name of this host in every table and page; empty means the one of the first start, which
+    /// is the host name.
     pub agent_id: String,
+    /// Whether the configuration names the agent id.
+    #[serde(skip)]
+    agent_id_named: bool,
     /// Directory for what must survive a restart.
     pub state_dir: PathBuf,
     /// What is logged: a level, or directives such as `info,crmscope_agent::uplink=debug`.
@@ -63,6 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             agent_id: String::new(),
+            agent_id_named: false,
             state_dir: PathBuf::from("/var/lib/crmscope-agent"),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -86,8 +91,10 @@ impl Config {
             std::env::vars(),
             &Self::template(),
         )?;
-        if config.agent_id.is_empty() {
-            config.agent_id = sources::host::facts::host_facts().hostname;
+        config.agent_id_named = !config.agent_id.is_empty();
+        if !config.agent_id_named {
+            config.agent_id = spool::owner::pinned(&config.state_dir)
+                .unwrap_or_else(|| sources::host::facts::host_facts().hostname);
         }
         config
             .validate()
@@ -125,16 +132,31 @@ impl Config {
     /// Opens the spool and makes the sources.
     ///
     /// # Errors
-    /// When the spool cannot be used, or the kernel does not tell the boot id.
+    /// When the spool cannot be used or holds batches of another agent, or the kernel does not
+    /// tell the boot id.
     pub fn build(self) -> Result<Agent, BuildError> {
+        let (mut spool, lost) = Spool::open(&self.state_dir.join("spool"), self.spool)?;
+        let agent_id = spool::owner::settle(
+            &self.state_dir,
+            &mut spool,
+            &self.agent_id,
+            self.agent_id_named,
+        )?;
+        let hostname = sources::host::facts::host_facts().hostname;
+        if !self.agent_id_named && agent_id != hostname {
+            tracing::warn!(
+                agent_id,
+                hostname,
+                "the host's name is another than at the first start; the agent id stays: set agent_id to change it"
+            );
+        }
         let origin = Origin {
-            agent_id: self.agent_id,
+            agent_id,
             boot_id: sources::host::facts::boot_id().map_err(BuildError::Boot)?,
             start_id: Id(fastrand::u128(..).to_le_bytes()),
         };
-        let outbox = Outbox::open(&self.state_dir.join("spool"), self.spool, origin)?;
         Ok(Agent {
-            outbox: Arc::new(outbox),
+            outbox: Arc::new(Outbox::new(spool, lost, origin)),
             sources: self.sources.build(),
             intervals: self.intervals,
             uplink: self.collector,

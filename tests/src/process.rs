@@ -138,15 +138,9 @@ pub fn binary(name: &str) -> PathBuf {
         let mut build = Command::new(env!("CARGO"));
         build
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--bins"]);
-        build.args([
-            "-p",
-            "crmscope-agent",
-            "-p",
-            "crmscope-collector",
-            "-p",
-            "crmscope-local",
-        ]);
+            // With the tests, and so with their features: after `cargo test --workspace` this is
+            // nothing, where other features would build the dependencies again.
+            .args(["build", "--quiet", "--workspace", "--bins", "--tests"]);
         if directory.ends_with("release") {
             build.arg("--release");
         }

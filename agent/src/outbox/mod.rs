@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crmscope_proto::payload::Contents;
-use crmscope_proto::v1::LaneState;
+use crmscope_proto::v1::{DropRange, LaneState};
 use crmscope_proto::{Id, Lane};
 use tokio::sync::Notify;
 
@@ -29,14 +29,23 @@ impl Outbox {
     /// # Errors
     /// When the spool cannot be used.
     pub fn open(path: &Path, config: spool::Config, origin: Origin) -> Result<Self, SpoolError> {
-        let (mut spool, lost) = Spool::open(path, config)?;
-        spool.record_drops(&origin, lost, crate::clock::wall_ms())?;
-        Ok(Self {
+        let (spool, lost) = Spool::open(path, config)?;
+        Ok(Self::new(spool, lost, origin))
+    }
+
+    /// An outbox over an open spool, of which `lost` is to be recorded.
+    #[must_use]
+    pub fn new(mut spool: Spool, lost: Vec<DropRange>, origin: Origin) -> Self {
+        if let Err(error) = spool.record_drops(&origin, lost, crate::clock::wall_ms()) {
+            // A full disk is no reason not to watch.
+            tracing::error!(%error, "what was lost of the spool cannot be recorded yet");
+        }
+        Self {
             spool_id: spool.spool_id(),
             origin,
             spool: Mutex::new(spool),
             appended: Notify::new(),
-        })
+        }
     }
 
     /// Who makes the batches.

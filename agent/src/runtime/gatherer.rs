@@ -18,8 +18,17 @@ pub struct Gatherer {
 }
 
 impl Gatherer {
-    /// The rows so far, for a source that makes many small ones.
-    pub fn lock(&self) -> MutexGuard<'_, Contents> {
+    /// Lends the rows so far to a source that makes many small ones. They are taken out meanwhile:
+    /// a source that hangs holds no lock that heartbeats and batches wait for.
+    pub fn lend<T>(&self, collect: impl FnOnce(&mut Contents) -> T) -> T {
+        let mut lent = std::mem::take(&mut *self.lock());
+        let outcome = collect(&mut lent);
+        let newer = std::mem::replace(&mut *self.lock(), lent);
+        self.merge(newer);
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

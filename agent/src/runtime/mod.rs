@@ -3,6 +3,8 @@
 pub mod gatherer;
 pub mod settings;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 pub mod worker;
 
 use std::sync::Arc;

@@ -18,6 +18,9 @@ use crate::sources::{Moment, Rows, SourceStatistics};
 /// How often the supervisor looks; it bounds how late a flush or a heartbeat can be.
 const STEP: Duration = Duration::from_millis(250);
 
+/// What the supervisor's own figures stand under, among those of the sources.
+const OWN_NAME: &str = "supervisor";
+
 /// Collector's clock minus the agent's, ms, once known.
 #[derive(Debug)]
 pub struct ClockOffset(AtomicI64);
@@ -64,7 +67,8 @@ impl Supervisor {
     ) -> Self {
         let now = Instant::now();
         Self {
-            reported: vec![[0; SourceMetric::COUNT]; watches.len()],
+            // The supervisor's own come last.
+            reported: vec![[0; SourceMetric::COUNT]; watches.len() + 1],
             heartbeat_due: now,
             flush_due: now + surroundings.settings.batch_interval(),
             flushed: now,
@@ -117,19 +121,24 @@ impl Supervisor {
         let mut contents = Contents::default();
         let ignored = SourceStatistics::default();
         let mut rows = Rows::new(&mut contents, &ignored);
-        for (watch, reported) in self.watches.iter().zip(&mut self.reported) {
-            let counters = watch.statistics.read();
+        let sources = self
+            .watches
+            .iter()
+            .map(|watch| (watch.name, &watch.statistics));
+        let own = (OWN_NAME, &self.own_statistics);
+        for ((name, statistics), reported) in sources.chain([own]).zip(&mut self.reported) {
+            let counters = statistics.read();
+            // The supervisor is no source: it speaks only of what it had to drop.
+            if name == OWN_NAME && counters == *reported {
+                continue;
+            }
             let values: [Option<u64>; SourceMetric::COUNT] =
                 std::array::from_fn(|position| Some(counters[position] - reported[position]));
             *reported = counters;
-            if let Err(error) = rows.series(
-                SeriesKind::Source,
-                &[watch.name],
-                moment,
-                interval_ms,
-                &values,
-            ) {
-                tracing::error!(source = watch.name, %error, "telemetry row does not fit; this is a bug");
+            if let Err(error) =
+                rows.series(SeriesKind::Source, &[name], moment, interval_ms, &values)
+            {
+                tracing::error!(source = name, %error, "telemetry row does not fit; this is a bug");
             }
         }
         self.surroundings.gatherer.merge(contents);

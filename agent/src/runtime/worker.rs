@@ -18,6 +18,8 @@ use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
 /// Rows a source with a position may hold while the disk refuses; then it stops reading.
 const HELD_MAX_ITEMS: usize = 100_000;
 
+const PANICKED: &str = "the source panicked; this is a bug in crmscope-agent";
+
 /// How long the same error of a source is not said again.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -145,6 +147,8 @@ struct Task {
     held: Contents,
     due: Instant,
     flush_due: Instant,
+    /// The disk refused the last batch: the next attempt waits, also for what is urgent.
+    refused: bool,
     /// The last error said, and when.
     complained: Option<(String, Instant)>,
 }
@@ -167,6 +171,7 @@ pub fn spawn(
             held: Contents::default(),
             due: start,
             flush_due: start + surroundings.settings.batch_interval(),
+            refused: false,
             complained: None,
         })
         .collect();
@@ -233,7 +238,7 @@ impl Task {
                 self.collect(surroundings);
             }
         }
-        let urgent = self.source.lane() == Lane::Security && self.held.items() > 0;
+        let urgent = self.source.lane() == Lane::Security && self.held.items() > 0 && !self.refused;
         if self.has_position() && (urgent || now >= self.flush_due) {
             self.flush(surroundings);
             self.flush_due = now + surroundings.settings.batch_interval();
@@ -251,7 +256,7 @@ impl Task {
             catch_unwind(AssertUnwindSafe(|| source.collect(moment, &mut rows)))
         };
         let outcome = match worker {
-            Worker::Kernel => run(&mut surroundings.gatherer.lock()),
+            Worker::Kernel => surroundings.gatherer.lend(run),
             Worker::Filesystems => {
                 let mut contents = Contents::default();
                 let outcome = run(&mut contents);
@@ -263,19 +268,19 @@ impl Task {
         let error = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("the source panicked; this is a bug in crmscope-agent".to_owned()),
+            Err(_) => Some(PANICKED.to_owned()),
         };
         self.watch.end(moment.monotonic.elapsed(), error.is_some());
         if let Some(error) = error {
-            self.complain(error);
+            self.complain("source fails; it is tried again", error);
         }
     }
 
     /// Says an error when it is new, or again after a while; the counters tell the rest.
-    fn complain(&mut self, error: String) {
+    fn complain(&mut self, what: &str, error: String) {
         let said = self.complained.as_ref();
         if said.is_none_or(|(text, when)| *text != error || when.elapsed() > COMPLAINT_INTERVAL) {
-            tracing::warn!(source = self.watch.name, %error, "source fails; it is tried again");
+            tracing::warn!(source = self.watch.name, %error, "{what}");
             self.complained = Some((error, Instant::now()));
         }
     }
@@ -283,16 +288,28 @@ impl Task {
     /// Makes a batch of what is held, together with the position that covers it.
     fn flush(&mut self, surroundings: &Surroundings) {
         let mut rows = Rows::new(&mut self.held, &self.watch.statistics);
-        self.source.drain(Moment::now(), &mut rows);
-        match surroundings
+        let source = &mut self.source;
+        let position = catch_unwind(AssertUnwindSafe(|| {
+            source.drain(Moment::now(), &mut rows);
+            source.checkpoint()
+        }));
+        let Ok(position) = position else {
+            // Without a position there is no batch: it would not match the rows.
+            self.watch.statistics.add(SourceMetric::Failures, 1);
+            self.complain(
+                "rows are held; they are asked for again",
+                PANICKED.to_owned(),
+            );
+            return;
+        };
+        let outcome = surroundings
             .outbox
-            .append(self.source.lane(), &self.held, self.source.checkpoint())
-        {
+            .append(self.source.lane(), &self.held, position);
+        self.refused = outcome.is_err();
+        match outcome {
             Ok(()) => self.held = Contents::default(),
             // Rows and position stay together: both are given again at the next flush.
-            Err(error) => {
-                tracing::error!(source = self.watch.name, %error, "batch cannot be spooled; it is held");
-            }
+            Err(error) => self.complain("batch cannot be spooled; it is held", error.to_string()),
         }
     }
 

@@ -11,7 +11,7 @@
 //! | 8 | sequence |
 //! | 8 | created, Unix ms |
 //! | 4 | items |
-//! | 4 | flags: bit 0 set when the next record belongs to the same append |
+//! | 4 | flags: bit 0 set when the next record belongs to the same append, bit 1 when the batch reports drops |
 //! | 4 | reserved, 0 |
 //! | n | checkpoint, then batch |
 
@@ -19,12 +19,16 @@ use crmscope_proto::limits::BATCH_MAX_BYTES;
 
 const MAGIC: [u8; 4] = *b"CSR1";
 const FLAG_CONTINUES: u32 = 1;
+const FLAG_DROPS: u32 = 2;
 
 /// Bytes before the body.
 pub(super) const HEADER_BYTES: usize = 44;
 
-/// Longest checkpoint a source may keep, bytes.
-pub const CHECKPOINT_MAX_BYTES: usize = 256 * 1024;
+/// No record is smaller: a header, and a batch with three ids of 16 bytes.
+pub(super) const RECORD_MIN_BYTES: usize = HEADER_BYTES + 64;
+
+/// Longest checkpoint a source may keep, bytes: some 400 for each of the 4096 logs it may follow.
+pub const CHECKPOINT_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// A record, read or to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub struct Record {
     pub items: u32,
     /// Whether the next record was appended in the same step.
     pub continues: bool,
+    /// Whether the batch reports drops.
+    pub drops: bool,
     /// Where the lane's source stood; empty when it has no position or the append goes on.
     pub checkpoint: Vec<u8>,
     /// The encoded batch.
@@ -67,7 +73,9 @@ impl Record {
         out.extend_from_slice(&self.sequence.to_le_bytes());
         out.extend_from_slice(&self.created_ms.to_le_bytes());
         out.extend_from_slice(&self.items.to_le_bytes());
-        out.extend_from_slice(&(if self.continues { FLAG_CONTINUES } else { 0 }).to_le_bytes());
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(self.continues, FLAG_CONTINUES) | flag(self.drops, FLAG_DROPS);
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.checkpoint);
         out.extend_from_slice(&self.batch);
@@ -84,15 +92,12 @@ impl Record {
                 Parsed::Corrupt
             };
         }
-        let u32_at = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
-        let (checkpoint, batch) = (u32_at(8) as usize, u32_at(12) as usize);
-        if bytes[..4] != MAGIC || checkpoint > CHECKPOINT_MAX_BYTES || batch > BATCH_MAX_BYTES {
+        let Some(length) = Self::length(bytes) else {
             return Parsed::Corrupt;
-        }
-        let length = HEADER_BYTES + checkpoint + batch;
+        };
+        let u32_at = |at| u32_at(bytes, at);
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        let checkpoint = u32_at(8) as usize;
         let Some(whole) = bytes.get(..length) else {
             return Parsed::Torn;
         };
@@ -104,16 +109,36 @@ impl Record {
             created_ms: u64_at(24).cast_signed(),
             items: u32_at(32),
             continues: u32_at(36) & FLAG_CONTINUES != 0,
+            drops: u32_at(36) & FLAG_DROPS != 0,
             checkpoint: whole[HEADER_BYTES..HEADER_BYTES + checkpoint].to_vec(),
             batch: whole[HEADER_BYTES + checkpoint..].to_vec(),
         };
         Parsed::Whole(record, length)
     }
 
+    /// How long the record at the start of `bytes` is by its header; `None` when that is none.
+    pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+        if bytes.len() < HEADER_BYTES || !bytes.starts_with(&MAGIC) {
+            return None;
+        }
+        let (checkpoint, batch) = (u32_at(bytes, 8) as usize, u32_at(bytes, 12) as usize);
+        (checkpoint <= CHECKPOINT_MAX_BYTES && batch <= BATCH_MAX_BYTES)
+            .then_some(HEADER_BYTES + checkpoint + batch)
+    }
+
+    /// How many bytes to go on by from damage at the start of `bytes`.
+    pub(super) fn skip(bytes: &[u8]) -> usize {
+        Self::find(&bytes[1..]).map_or(bytes.len(), |next| next + 1)
+    }
+
     /// Where the next record may begin in `bytes`, for going on after damage.
     pub(super) fn find(bytes: &[u8]) -> Option<usize> {
         memchr::memmem::find(bytes, &MAGIC)
     }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 #[cfg(test)]
@@ -126,6 +151,7 @@ mod tests {
             created_ms: -5,
             items: 3,
             continues: true,
+            drops: true,
             checkpoint: b"position".to_vec(),
             batch: vec![0, 255, 10, 13],
         }

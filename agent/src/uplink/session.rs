@@ -42,6 +42,9 @@ const CLOCK_PROBE_MAX_MS: i64 = 2_000;
 /// Longest pause a collector can ask for.
 const THROTTLE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a lane waits whose disk refuses to be read; the others go on.
+const DISK_PAUSE: Duration = Duration::from_secs(15);
+
 /// Why a connection is over.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -244,10 +247,14 @@ impl Session {
             if batches == 0 || bytes == 0 {
                 continue;
             }
-            let records = self
-                .outbox
-                .read(lane, window.sent, batches, bytes)
-                .map_err(|error| Ended::Setup(error.to_string()))?;
+            let records = match self.outbox.read(lane, window.sent, batches, bytes) {
+                Ok(records) => records,
+                Err(error) => {
+                    tracing::error!(lane = lane.name(), %error, "lane cannot be read; it is tried again");
+                    window.paused_until = Some(now + DISK_PAUSE);
+                    continue;
+                }
+            };
             for record in records {
                 window.sent = record.sequence;
                 match Batch::decode(bytes::Bytes::from(record.batch)) {
@@ -269,7 +276,7 @@ impl Session {
 
     fn hear(&mut self, kind: Down) -> Result<(), Ended> {
         match kind {
-            Down::Ack(ack) => self.acknowledge(ack.lane(), ack.sequence)?,
+            Down::Ack(ack) => self.acknowledge(ack.lane(), ack.sequence),
             Down::Reject(reject) => self.rejected(&reject),
             Down::Throttle(throttle) => {
                 let until = Instant::now()
@@ -308,9 +315,9 @@ impl Session {
         Ok(())
     }
 
-    fn acknowledge(&mut self, lane: Lane, sequence: u64) -> Result<(), Ended> {
+    fn acknowledge(&mut self, lane: Lane, sequence: u64) {
         let Some(position) = lane.position() else {
-            return Ok(());
+            return;
         };
         let window = &mut self.lanes[position];
         // An ack can only speak of what was sent.
@@ -319,9 +326,11 @@ impl Session {
             window.bytes -= size;
         }
         self.acknowledged = true;
-        self.outbox
-            .acknowledge(lane, sequence)
-            .map_err(|error| Ended::Setup(error.to_string()))
+        // The spool knows it all the same, and keeps it with the next ack. After a crash before
+        // that the batches are sent again, which changes nothing.
+        if let Err(error) = self.outbox.acknowledge(lane, sequence) {
+            tracing::error!(lane = lane.name(), %error, "ack cannot be stored yet");
+        }
     }
 
     /// A discarded batch is settled by the ack that follows; one to be retried is sent again after a pause.
@@ -352,10 +361,12 @@ impl Session {
     /// Half of the round trip is taken as the way there.
     fn clock_echo(&self, echo: &ClockEcho) {
         let now_ms = clock::wall_ms();
-        let round_trip_ms = now_ms - echo.agent_sent_ms;
+        // Saturating: what a collector echoes may be any number.
+        let round_trip_ms = now_ms.saturating_sub(echo.agent_sent_ms);
         if (0..=CLOCK_PROBE_MAX_MS).contains(&round_trip_ms) {
+            let half_way_ms = now_ms - round_trip_ms / 2;
             self.clock_offset
-                .set(echo.collector_received_ms - (echo.agent_sent_ms + round_trip_ms / 2));
+                .set(echo.collector_received_ms.saturating_sub(half_way_ms));
         }
     }
 }

@@ -89,16 +89,8 @@ impl Place {
     pub(super) fn build(&self) -> anyhow::Result<()> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = std::process::Command::new(cargo);
-        build.args([
-            "build",
-            "--bins",
-            "-p",
-            "crmscope-agent",
-            "-p",
-            "crmscope-collector",
-            "-p",
-            "crmscope-local",
-        ]);
+        // Of the whole workspace, like the alias: other features would build the dependencies again.
+        build.args(["build", "--workspace", "--bins"]);
         if self.binaries.ends_with("release") {
             build.arg("--release");
         }

@@ -1,11 +1,17 @@
 //! The spool against a model in memory, and one test for each kind of damage.
 
+mod crash;
+mod eviction;
+mod faults;
+mod full_disk;
+mod owner;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crmscope_proto::payload::Contents;
-use crmscope_proto::v1::{Batch, DropRange, Heartbeat};
+use crmscope_proto::v1::{Batch, DropRange, Heartbeat, LaneState};
 use crmscope_proto::{Id, Lane, open};
 use prost::Message as _;
 
@@ -62,7 +68,11 @@ fn read_all(spool: &mut Spool) -> Vec<(u64, u64)> {
 }
 
 fn segments(path: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(path.join("presence"))
+    segments_of(path, Lane::Presence)
+}
+
+fn segments_of(path: &Path, lane: Lane) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(path.join(lane.name()))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
@@ -74,14 +84,73 @@ fn segments(path: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn behaves_like_a_queue_in_memory_through_restarts() {
+fn seeded() -> fastrand::Rng {
     let seed = std::env::var("CRMSCOPE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| fastrand::u64(..));
     println!("CRMSCOPE_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    fastrand::Rng::with_seed(seed)
+}
+
+/// Heartbeats that do not compress: about 40 bytes each.
+fn bulk(random: &mut fastrand::Rng, rows: usize) -> Contents {
+    let heartbeat = |_| Heartbeat {
+        beat: random.u64(..),
+        uptime_ms: random.u64(..),
+        agent_cpu_us: random.u64(..),
+        agent_resident_bytes: random.u64(..),
+        ..Heartbeat::default()
+    };
+    Contents {
+        heartbeats: (0..rows).map(heartbeat).collect(),
+        ..Contents::default()
+    }
+}
+
+fn all_of(spool: &mut Spool, lane: Lane) -> Vec<Record> {
+    spool.read(lane, 0, usize::MAX, usize::MAX).unwrap()
+}
+
+fn sequences(records: &[Record]) -> Vec<u64> {
+    records.iter().map(|record| record.sequence).collect()
+}
+
+/// What the presence lane says was dropped.
+fn reported(spool: &mut Spool) -> Vec<DropRange> {
+    all_of(spool, Lane::Presence)
+        .iter()
+        .flat_map(|record| {
+            open(&Batch::decode(record.batch.as_slice()).unwrap())
+                .unwrap()
+                .drops
+        })
+        .collect()
+}
+
+fn state(spool: &Spool, lane: Lane) -> LaneState {
+    spool
+        .states()
+        .into_iter()
+        .find(|state| state.lane() == lane)
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn behaves_like_a_queue_in_memory_through_restarts() {
+    let mut random = seeded();
     let directory = tempfile::tempdir().unwrap();
     let (mut spool, lost) = open_spool(directory.path());
     assert!(lost.is_empty());

@@ -1,0 +1,39 @@
+//! The identifier of the spool's numbering.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use crmscope_proto::Id;
+use crmscope_proto::payload::open;
+use crmscope_proto::v1::Batch;
+use prost::Message as _;
+
+const FILE: &str = "spool_id";
+
+/// The identifier as stored; `None` when it is not there or cannot be read.
+pub(super) fn stored(root: &Path) -> Option<Id> {
+    let text = fs::read_to_string(root.join(FILE)).ok()?;
+    Id::parse(&text).ok()
+}
+
+/// The identifier as an encoded batch has it.
+pub(super) fn of_batch(batch: &[u8]) -> Option<Id> {
+    let batch = Batch::decode(batch).ok()?;
+    open(&batch).ok()?;
+    Id::from_wire(&batch.spool_id).ok()
+}
+
+/// A new one: under it every number is free.
+pub(super) fn draw() -> Id {
+    Id(fastrand::u128(..).to_le_bytes())
+}
+
+/// Stores it. Durable before the first batch that carries it.
+pub(super) fn store(root: &Path, id: Id) -> io::Result<()> {
+    let temporary = root.join("spool_id.new");
+    fs::write(&temporary, format!("{id}\n"))?;
+    File::open(&temporary)?.sync_all()?;
+    fs::rename(&temporary, root.join(FILE))?;
+    File::open(root)?.sync_all()
+}

@@ -1,0 +1,287 @@
+//! The spool of one lane: its segments, its sequence, and what was acknowledged.
+
+mod drops;
+mod load;
+mod state;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use crmscope_proto::Lane;
+use crmscope_proto::v1::{DropRange, LaneState};
+
+use super::record::Record;
+use super::segment::Segment;
+use state::State;
+
+/// A new segment begins once the current one has this many bytes.
+///
+/// It bounds what is read at once and what an eviction takes.
+const SEGMENT_BYTES: u64 = 1024 * 1024;
+
+/// An acknowledged segment that is still appended to is replaced beyond this size.
+const REWIND_BYTES: u64 = 64 * 1024;
+
+/// One lane's queue on disk.
+#[derive(Debug)]
+pub(super) struct LaneSpool {
+    lane: Lane,
+    directory: PathBuf,
+    segments: VecDeque<Segment>,
+    /// The last segment, open for appending; `None` when it must be opened (again) first.
+    active: Option<File>,
+    next_sequence: u64,
+    acked_sequence: u64,
+    /// Everything up to here is settled: acknowledged, or dropped and recorded.
+    settled_sequence: u64,
+    /// Dropped and recorded, above what is settled.
+    reported: Vec<DropRange>,
+    acked_checkpoint: Vec<u8>,
+    newest_checkpoint: Vec<u8>,
+    /// Checkpoints of batches that were read for sending, to be kept on their ack.
+    sent_checkpoints: VecDeque<(u64, Vec<u8>)>,
+    cursor: Cursor,
+    /// Found to be gone, and not reported yet.
+    vanished: Vec<DropRange>,
+    dropped_batches: u64,
+    dropped_items: u64,
+}
+
+/// Where reading stopped, so that the next read need not begin at the segment's start.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    segment_first: u64,
+    offset: u64,
+    sequence: u64,
+}
+
+impl LaneSpool {
+    pub(super) const fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Where the lane's source stood when its newest kept batch was made.
+    pub(super) fn checkpoint(&self) -> &[u8] {
+        &self.newest_checkpoint
+    }
+
+    /// Keeps a position that no rows came with. While batches wait, theirs are newer on disk and
+    /// what is read again after a restart gave no rows either.
+    pub(super) fn keep_checkpoint(&mut self, checkpoint: Vec<u8>) -> io::Result<()> {
+        let waiting = self.next_sequence - 1 > self.settled_sequence;
+        if waiting || checkpoint == self.newest_checkpoint {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.acked_checkpoint, checkpoint.clone());
+        if let Err(error) = self.write_state() {
+            self.acked_checkpoint = before;
+            return Err(error);
+        }
+        self.newest_checkpoint = checkpoint;
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Appends records as one step: after a crash all of them are there, or none.
+    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Ok(());
+        };
+        // Out of `active` while it is written to: after a failure the file is reopened, which cuts
+        // off what may have reached it.
+        let mut file = self.take_active(first.sequence)?;
+        let Some(segment) = self.segments.back_mut() else {
+            return Err(io::Error::other("the spool has no segment to append to"));
+        };
+        segment.append(&mut file, records)?;
+        self.active = Some(file);
+        if !last.checkpoint.is_empty() {
+            self.newest_checkpoint.clone_from(&last.checkpoint);
+        }
+        self.next_sequence = last.sequence + 1;
+        Ok(())
+    }
+
+    /// The last segment's file, or that of a new segment when it is full or there is none.
+    fn take_active(&mut self, first_sequence: u64) -> io::Result<File> {
+        let active = self.active.take();
+        if let Some(last) = self.segments.back()
+            && last.bytes < SEGMENT_BYTES
+        {
+            match active.map_or_else(|| last.reopen(), Ok) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let vanished = last.first_sequence;
+                    self.forget_vanished(vanished);
+                }
+                outcome => return outcome,
+            }
+        }
+        let (segment, file) = Segment::create(&self.directory, first_sequence)?;
+        self.segments.push_back(segment);
+        Ok(file)
+    }
+
+    /// Batches above `after`, oldest first.
+    pub(super) fn read(
+        &mut self,
+        after: u64,
+        max_batches: usize,
+        max_bytes: usize,
+    ) -> io::Result<Vec<Record>> {
+        let after = after.max(self.settled_sequence);
+        let mut cursor = if self.cursor.sequence == after {
+            self.cursor
+        } else {
+            Cursor::default()
+        };
+        let mut records = Vec::new();
+        let mut size = 0;
+        let mut vanished = None;
+        for segment in self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_sequence > after)
+        {
+            if records.len() >= max_batches || size >= max_bytes {
+                break;
+            }
+            let offset = if cursor.segment_first == segment.first_sequence {
+                cursor.offset
+            } else {
+                0
+            };
+            let read = segment.read(offset, after, max_batches - records.len(), max_bytes - size);
+            let (read, offset) = match read {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    vanished = Some(segment.first_sequence);
+                    break;
+                }
+                outcome => outcome?,
+            };
+            size += read.iter().map(|record| record.batch.len()).sum::<usize>();
+            records.extend(read);
+            cursor = Cursor {
+                segment_first: segment.first_sequence,
+                offset,
+                sequence: after,
+            };
+        }
+        if let Some(first_sequence) = vanished {
+            self.forget_vanished(first_sequence);
+            return self.read(after, max_batches, max_bytes);
+        }
+        for record in &records {
+            cursor.sequence = record.sequence;
+            if !record.checkpoint.is_empty() {
+                // Read once more to be sent again: not to be held twice.
+                while self
+                    .sent_checkpoints
+                    .pop_back_if(|(sent, _)| *sent >= record.sequence)
+                    .is_some()
+                {}
+                self.sent_checkpoints
+                    .push_back((record.sequence, record.checkpoint.clone()));
+            }
+        }
+        self.cursor = cursor;
+        Ok(records)
+    }
+
+    /// Frees everything up to `sequence`. Anything not sent yet cannot be acknowledged.
+    pub(super) fn acknowledge(&mut self, sequence: u64) -> io::Result<()> {
+        let sequence = sequence.min(self.next_sequence - 1);
+        if sequence <= self.acked_sequence {
+            return Ok(());
+        }
+        self.acked_sequence = sequence;
+        self.settled_sequence = self.settled_sequence.max(sequence);
+        while let Some((_, checkpoint)) = self
+            .sent_checkpoints
+            .pop_front_if(|(sent, _)| *sent <= sequence)
+        {
+            self.acked_checkpoint = checkpoint;
+        }
+        self.settle()?;
+        self.write_state()?;
+        self.free_settled()
+    }
+
+    /// Begins at one again, with nothing but the position. Nothing may wait.
+    pub(super) fn renumber(&mut self) -> io::Result<()> {
+        self.rewind();
+        self.active = None;
+        for segment in std::mem::take(&mut self.segments) {
+            fs::remove_file(&segment.path)?;
+        }
+        self.reported.clear();
+        (self.next_sequence, self.acked_sequence) = (1, 0);
+        self.settled_sequence = 0;
+        self.acked_checkpoint.clone_from(&self.newest_checkpoint);
+        self.write_state()
+    }
+
+    /// Forgets checkpoints of batches under way: the connection they were sent on is gone.
+    pub(super) fn rewind(&mut self) {
+        self.sent_checkpoints.clear();
+        self.cursor = Cursor::default();
+    }
+
+    fn free_settled(&mut self) -> io::Result<()> {
+        while let Some(segment) = self.segments.front() {
+            let whole = segment.last_sequence <= self.settled_sequence;
+            if !whole || (self.segments.len() == 1 && segment.bytes < REWIND_BYTES) {
+                break;
+            }
+            match fs::remove_file(&segment.path) {
+                // Somebody was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
+            self.segments.pop_front();
+        }
+        if self.segments.is_empty() {
+            self.active = None;
+        }
+        state::keep_reserve(&self.directory);
+        Ok(())
+    }
+
+    /// Where the lane's accounting stands.
+    pub(super) fn state(&self) -> LaneState {
+        let queued = self
+            .segments
+            .iter()
+            .filter(|segment| segment.last_sequence > self.settled_sequence);
+        let reported = self
+            .reported
+            .iter()
+            .map(|range| range.last_sequence - range.first_sequence + 1);
+        LaneState {
+            lane: self.lane.into(),
+            next_sequence: self.next_sequence,
+            acked_sequence: self.acked_sequence,
+            queued_batches: (self.next_sequence - 1)
+                .saturating_sub(self.settled_sequence)
+                .saturating_sub(reported.sum()),
+            queued_bytes: queued.map(|segment| segment.bytes).sum(),
+            dropped_batches: self.dropped_batches,
+            dropped_items: self.dropped_items,
+        }
+    }
+
+    pub(super) fn write_state(&self) -> io::Result<()> {
+        let state = State {
+            acked_sequence: self.acked_sequence,
+            settled_sequence: self.settled_sequence,
+            next_sequence: self.next_sequence,
+            checkpoint: self.acked_checkpoint.clone(),
+            reported: self.reported.clone(),
+        };
+        state::write(&self.directory, state)
+    }
+}

@@ -1,0 +1,108 @@
+//! The small file with what a lane's segments do not say.
+//!
+//! It is a [`Record`]: sequence = the acknowledged one, time = the settled one, checkpoint = the
+//! position there, batch = the next sequence (8 bytes) and a payload with the ranges that are
+//! reported as dropped and lie above what is settled. It is replaced as a whole. Beside it lies `reserve`, a file of zeros that is
+//! given up when the disk is full: without a new state no segment may go, and without that a full
+//! disk would stay full.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crmscope_proto::v1::{DropRange, Payload};
+use prost::Message as _;
+
+use crate::spool::record::{Parsed, Record};
+
+const FILE: &str = "state";
+const RESERVE: &str = "reserve";
+
+/// Room for the state of a lane that follows hundreds of logs.
+const RESERVE_BYTES: usize = 128 * 1024;
+
+/// What is stored.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) acked_sequence: u64,
+    pub(super) settled_sequence: u64,
+    /// The next one at that time: lower ones were given out.
+    pub(super) next_sequence: u64,
+    pub(super) checkpoint: Vec<u8>,
+    pub(super) reported: Vec<DropRange>,
+}
+
+/// What was found.
+pub(super) enum Found {
+    State(State),
+    Nothing,
+    /// Bytes that say nothing any more.
+    Damaged(u64),
+}
+
+pub(super) fn read(directory: &Path) -> io::Result<Found> {
+    let bytes = match fs::read(directory.join(FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        // A person must mend it; all else is damage, which never stops the start.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+        Err(_) => return Ok(Found::Damaged(1)),
+    };
+    let Parsed::Whole(record, _) = Record::parse(&bytes) else {
+        return Ok(Found::Damaged(bytes.len().max(1) as u64));
+    };
+    let (next_sequence, reported) = record.batch.split_at_checked(8).unwrap_or_default();
+    Ok(Found::State(State {
+        acked_sequence: record.sequence,
+        settled_sequence: record.created_ms.cast_unsigned().max(record.sequence),
+        checkpoint: record.checkpoint,
+        next_sequence: next_sequence.try_into().map_or(1, u64::from_le_bytes),
+        reported: Payload::decode(reported).map_or_else(|_| Vec::new(), |payload| payload.drops),
+    }))
+}
+
+/// Replaces the file. Durable before any segment it speaks of goes.
+pub(super) fn write(directory: &Path, state: State) -> io::Result<()> {
+    let reported = Payload {
+        drops: state.reported,
+        ..Payload::default()
+    };
+    let mut batch = state.next_sequence.to_le_bytes().to_vec();
+    batch.extend(reported.encode_to_vec());
+    let record = Record {
+        sequence: state.acked_sequence,
+        created_ms: state.settled_sequence.cast_signed(),
+        checkpoint: state.checkpoint,
+        batch,
+        ..Record::default()
+    };
+    let mut encoded = Vec::new();
+    record.write_to(&mut encoded);
+    match replace(directory, &encoded) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            fs::remove_file(directory.join(RESERVE))?;
+            replace(directory, &encoded)
+        }
+        outcome => outcome,
+    }
+}
+
+fn replace(directory: &Path, encoded: &[u8]) -> io::Result<()> {
+    let temporary = directory.join("state.new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(encoded)?;
+    file.sync_data()?;
+    fs::rename(&temporary, directory.join(FILE))?;
+    File::open(directory)?.sync_all()
+}
+
+/// Lays the reserve in, or in again. Without room for it there is none: nothing depends on it.
+pub(super) fn keep_reserve(directory: &Path) {
+    let path = directory.join(RESERVE);
+    if fs::metadata(&path).is_ok_and(|found| found.len() == RESERVE_BYTES as u64) {
+        return;
+    }
+    if fs::write(&path, vec![0; RESERVE_BYTES]).is_err() {
+        let _ = fs::remove_file(&path);
+    }
+}

@@ -1,0 +1,74 @@
+//! Whose the spool is: the agent id, pinned in `<state_dir>/agent_id` at the first start.
+//!
+//! A collector takes batches of one agent id on a stream. So a spool in which batches of another id
+//! wait would never get empty: it is refused, with the remedies. A spool in which nothing waits is
+//! handed over, and its numbering begins anew.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use crmscope_proto::check_agent_id;
+
+use super::{Spool, SpoolError};
+
+const FILE: &str = "agent_id";
+
+/// The pinned agent id; `None` when there is none that can be one.
+#[must_use]
+pub fn pinned(state_dir: &Path) -> Option<String> {
+    let text = fs::read_to_string(state_dir.join(FILE)).ok()?;
+    let agent_id = text.trim();
+    check_agent_id(agent_id).ok()?;
+    Some(agent_id.to_owned())
+}
+
+/// Settles on the agent id to go by, and pins it. `named` says that the configuration names
+/// `agent_id`; otherwise it is only what a first start would take: the host's name, or the pinned one.
+///
+/// # Errors
+/// When batches of another id than the one named wait, or the disk refuses.
+pub fn settle(
+    state_dir: &Path,
+    spool: &mut Spool,
+    agent_id: &str,
+    named: bool,
+) -> Result<String, SpoolError> {
+    // What waits decides over the file, which may be lost or stem from a backup.
+    let queued = spool.queued_agent_id()?;
+    let pinned = pinned(state_dir);
+    let agent_id = match (&queued, &pinned) {
+        (Some(queued), _) if queued != agent_id && named => {
+            return Err(SpoolError::Owner {
+                path: spool.path.clone(),
+                queued_batches: spool.queued_batches(),
+                queued: queued.clone(),
+                agent_id: agent_id.to_owned(),
+            });
+        }
+        (Some(queued), _) => queued.as_str(),
+        (None, Some(pinned)) if !named => pinned.as_str(),
+        (None, _) => agent_id,
+    };
+    let same = |other: &Option<String>| other.as_deref() == Some(agent_id);
+    if !same(&pinned) {
+        let disk = |error| SpoolError::Disk {
+            path: state_dir.join(FILE),
+            error,
+        };
+        // Numbers count by agent id: those of another one do not go on.
+        if !same(&queued) && spool.is_numbered() {
+            spool.renumber()?;
+        }
+        pin(state_dir, agent_id).map_err(disk)?;
+    }
+    Ok(agent_id.to_owned())
+}
+
+fn pin(state_dir: &Path, agent_id: &str) -> io::Result<()> {
+    let temporary = state_dir.join("agent_id.new");
+    fs::write(&temporary, format!("{agent_id}\n"))?;
+    File::open(&temporary)?.sync_all()?;
+    fs::rename(&temporary, state_dir.join(FILE))?;
+    File::open(state_dir)?.sync_all()
+}
