@@ -57,6 +57,7 @@ pub async fn run(
     let mut registry = Registry::with_prefix("crmscope_collector");
     let readiness = Readiness::default();
     let (drain, draining) = watch::channel(false);
+    let (complete, completed) = watch::channel(false);
 
     // Listeners first: a taken port is told before anything is begun.
     let agents = sockets::bind("ingest.listen", config.ingest.listen).await?;
@@ -88,21 +89,26 @@ pub async fn run(
         arrivals,
         readiness.clone(),
         writer::metrics::Metrics::register(&mut registry),
-        draining.clone(),
+        draining,
+        completed.clone(),
     );
     let access = web::AgentAccess {
         endpoint: bound.ingest,
         token_file: config.ingest.token_file.clone(),
     };
 
-    let mut ingest = tokio::spawn(ingest.serve(agents, stopped(draining.clone())));
+    let mut ingest = tokio::spawn(ingest.serve(agents));
     let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
     let inventory_storage = storage.clone();
     let mut writer = tokio::spawn({
         let (storage, readiness) = (storage.clone(), readiness.clone());
         let migrate = config.clickhouse.migrate;
         async move {
-            prepare(&storage, &readiness, migrate).await;
+            tokio::select! {
+                () = prepare(&storage, &readiness, migrate) => {}
+                // Nobody is left to be told that anything is stored.
+                () = stopped(completed) => return Ok(()),
+            }
             let inventory = inventory.run(inventory_storage, flush_interval);
             tokio::select! {
                 written = writer.run() => written,
@@ -129,7 +135,7 @@ pub async fn run(
         ended = &mut ingest => ended.context("ingest")?.context("ingest stopped")?,
     }
 
-    // Streams end once their batches are settled; the writer ends once every stream has.
+    // Streams end once their batches are settled; the writer ends once nothing more comes.
     readiness.enter(Stage::Draining);
     drain.send_replace(true);
     let deadline = Duration::from_millis(config.shutdown.drain_deadline_ms);
@@ -137,6 +143,7 @@ pub async fn run(
         if !ingest.is_finished() {
             let _ = (&mut ingest).await;
         }
+        complete.send_replace(true);
         if !writer.is_finished() {
             let _ = (&mut writer).await;
         }

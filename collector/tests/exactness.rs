@@ -15,7 +15,7 @@ use common::agent::connect;
 use common::rows::{batch, contents, now_ms};
 use common::{Collector, Engine, PATIENCE};
 use crmscope_collector::judge::{Entry, judge};
-use crmscope_collector::storage::{Config, Storage};
+use crmscope_collector::storage::{Config, JOURNAL_PARTITION_BLOCKS, Storage};
 use crmscope_collector::writer;
 use crmscope_proto::Lane;
 use crmscope_proto::v1::Batch;
@@ -142,6 +142,39 @@ async fn an_open_block_is_finished_at_the_next_start() {
     );
 }
 
+#[tokio::test]
+async fn a_block_that_died_between_ledger_and_roll_ups_is_mended() {
+    let engine = Engine::start();
+    let mut collector = Collector::start(&engine);
+    collector.ready().await;
+    assert_eq!(collector.terminate(), Some(0), "{}", collector.log());
+
+    let storage = storage(&engine);
+    let entries = entries(&batches(2));
+    let block = now_ms().unsigned_abs() - 60_000;
+    storage
+        .insert(&writer::journal::insert(block, &entries))
+        .await
+        .unwrap();
+    let view = |act: &str| {
+        let sql = format!("{act} TABLE crmscope.ledger_1m_view");
+        engine.client().query_raw(&sql).execute()
+    };
+    view("DETACH").await.unwrap();
+    for insert in writer::block::build(block, &entries) {
+        storage.insert(&insert).await.unwrap();
+    }
+    view("ATTACH").await.unwrap();
+    let rolled_up = "SELECT sum(batches) FROM crmscope.ledger_1m";
+    assert_eq!(engine.number(rolled_up).await, 0);
+
+    let collector = Collector::start(&engine);
+    collector
+        .reaches("writer_blocks_recovered_total", 1.0)
+        .await;
+    is_exact(&engine, &collector, 2).await;
+}
+
 /// Sends until everything is acknowledged, as an agent does: from the first batch that is not, again
 /// after every failure.
 async fn send_all(address: std::net::SocketAddr, batches: &[Batch], mut acked: u64) -> u64 {
@@ -223,25 +256,42 @@ async fn killing_clickhouse_loses_and_doubles_nothing() {
     println!("seed {seed}");
     fastrand::seed(seed);
     let collector = Collector::start(&engine);
-    let batches = batches(150);
+    // From here on a kill meets blocks, not migrations.
+    collector.ready().await;
     let address = collector.ingest;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
     let sending = tokio::spawn(async move {
-        let mut acked = 0;
-        while acked < 150 {
-            acked = send_all(address, &batches, acked).await;
+        let (mut batches, mut acked) = (Vec::new(), 0);
+        while !*stopped.borrow() {
+            for sequence in acked + 1..=acked + 10 {
+                let contents = contents(Lane::Metrics, sequence, sequence + 1);
+                batches.push(batch(AGENT, Lane::Metrics, sequence, &contents));
+            }
+            while acked < batches.len() as u64 {
+                acked = send_all(address, &batches, acked).await;
+            }
         }
+        acked
     });
+    let failures = || collector.log().matches("will be repeated").count();
     for _ in 0..5 {
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(300..1200))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(100..700))).await;
+        let before = failures();
         engine.kill();
+        // Something was under way, or was begun since, and failed.
+        let started = std::time::Instant::now();
+        while failures() == before {
+            assert!(started.elapsed() < PATIENCE, "{}", collector.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         engine.resume();
     }
-    tokio::time::timeout(PATIENCE, sending)
+    stop.send_replace(true);
+    let sent = tokio::time::timeout(PATIENCE, sending)
         .await
         .expect("all acknowledged")
         .unwrap();
-    is_exact(&engine, &collector, 150).await;
-    assert!(collector.metric("ingest_streams_total").await >= 1.0);
+    is_exact(&engine, &collector, sent).await;
 }
 
 #[tokio::test]
@@ -287,4 +337,47 @@ async fn a_second_collector_on_the_same_tables_makes_one_of_them_stop() {
         "{}",
         first.log()
     );
+}
+
+#[tokio::test]
+async fn old_journal_partitions_go_once_a_newer_block_is_whole() {
+    let engine = Engine::start();
+    let mut collector = Collector::start(&engine);
+    collector.ready().await;
+    assert_eq!(collector.terminate(), Some(0), "{}", collector.log());
+
+    let storage = storage(&engine);
+    let batches = batches(3);
+    let first = 7 * JOURNAL_PARTITION_BLOCKS;
+    // Two blocks of one partition, and one that begins the next.
+    for (block, batch) in [first - 2, first - 1, first].into_iter().zip(&batches) {
+        let entries = entries(std::slice::from_ref(batch));
+        storage
+            .insert(&writer::journal::insert(block, &entries))
+            .await
+            .unwrap();
+        for insert in writer::block::build(block, &entries) {
+            storage.insert(&insert).await.unwrap();
+        }
+    }
+    let blocks = "SELECT DISTINCT block FROM crmscope.journal ORDER BY block";
+    assert_eq!(storage.drop_journal_before(first - 1).await.unwrap(), 0);
+    assert_eq!(engine.text(blocks).await.lines().count(), 3);
+    assert_eq!(storage.drop_journal_before(first).await.unwrap(), 1);
+    assert_eq!(engine.text(blocks).await, format!("{first}\n"));
+    assert_eq!(storage.drop_journal_before(first).await.unwrap(), 0);
+
+    // A collector that runs does so by itself, also when its own start lies between the partitions.
+    let collector = Collector::start(&engine);
+    let mut agent = connect(collector.ingest, AGENT).await.unwrap();
+    let next = batch(AGENT, Lane::Metrics, 4, &contents(Lane::Metrics, 4, 5));
+    agent.send(&next).await.unwrap();
+    agent.acked(Lane::Metrics, 4).await.unwrap();
+    let old = format!("SELECT count() FROM crmscope.journal WHERE block = {first}");
+    assert_eq!(engine.number(&old).await, 0);
+    assert_eq!(
+        engine.number("SELECT count() FROM crmscope.journal").await,
+        1
+    );
+    is_exact(&engine, &collector, 4).await;
 }

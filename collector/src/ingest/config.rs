@@ -15,7 +15,7 @@ pub struct Config {
     pub allow_plaintext: bool,
     /// File with the tokens agents show, one a line.
     pub token_file: PathBuf,
-    /// How long a stream may take to say hello, ms.
+    /// How long a connection may take to begin HTTP/2, and then a stream to say hello, ms.
     pub hello_timeout_ms: u64,
     /// Streams open at once.
     pub streams_max: usize,

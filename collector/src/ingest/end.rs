@@ -27,6 +27,12 @@ pub(super) fn unreadable(status: &Status) -> End {
     )
 }
 
+/// Nothing of the stream is under way, and the collector leaves.
+pub(super) fn shutdown() -> End {
+    let text = "the collector is shutting down; everything received is acknowledged";
+    End("shutdown", Error::new(Code::Unavailable, text))
+}
+
 /// Nobody would store what is sent.
 pub(super) fn writer_gone() -> End {
     let text = "the collector is stopping";

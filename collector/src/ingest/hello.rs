@@ -11,7 +11,7 @@ use tonic::Streaming;
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::end::{End, is_gone, unreadable};
+use crate::ingest::end::{End, is_gone, shutdown, unreadable};
 use crate::writer::agents::AgentFacts;
 
 /// Waits for the agent to say who it is.
@@ -20,7 +20,11 @@ pub(super) async fn greet(
     incoming: &mut Streaming<AgentMessage>,
 ) -> Result<AgentFacts, End> {
     let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
-    let first = tokio::time::timeout(timeout, incoming.message()).await;
+    let mut draining = shared.draining.clone();
+    let first = tokio::select! {
+        first = tokio::time::timeout(timeout, incoming.message()) => first,
+        _ = draining.wait_for(|draining| *draining) => return Err(shutdown()),
+    };
     let message = match first {
         Ok(Ok(message)) => message,
         Ok(Err(status)) if is_gone(&status) => None,

@@ -1,18 +1,22 @@
 //! The door: agents' streams over gRPC.
 //!
 //! Owns connections, tokens, hellos and windows. Promises: nobody without a token is read; what is
-//! read is judged and handed on in order; every limit has a counter. Leaves storing and
-//! acknowledging decisions to the writer.
+//! read is judged and handed on in order; every limit has a counter; the end waits for streams with
+//! something under way, and for nobody else. Leaves storing and acknowledging decisions to the
+//! writer.
 
 pub mod auth;
 mod config;
+mod connections;
 mod end;
 mod hello;
 mod metrics;
+mod pending;
+mod seldom;
 mod stream;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crmscope_proto::limits::MESSAGE_MAX_BYTES;
 use crmscope_proto::v1::uplink_server::{Uplink, UplinkServer};
@@ -20,12 +24,13 @@ use crmscope_proto::v1::{AgentMessage, CollectorMessage};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::auth::Tokens;
 pub use self::config::{AgentSettings, Config, ConfigError, check_listen};
 use self::metrics::Metrics;
+use self::seldom::Seldom;
 use crate::error::{Code, Error};
 use crate::writer::agents::Inventory;
 use crate::writer::queue::Sender;
@@ -36,6 +41,11 @@ const OUTGOING: usize = 8;
 const STREAMS_PER_CONNECTION: u32 = 4;
 /// Flow-control window of a stream: one batch and a half.
 const STREAM_WINDOW: u32 = 768 * 1024;
+/// Most batches that are open before they have room in the queue. Each may be hostile and unfold to
+/// 128 MiB (`crmscope_proto::limits`), and opening takes a processor for as long as it lasts.
+const OPENING_MAX: usize = 8;
+/// How long the last words of streams may take on their way to agents.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What every stream needs.
 #[derive(Debug)]
@@ -48,6 +58,8 @@ struct Shared {
     metrics: Metrics,
     draining: watch::Receiver<bool>,
     window: (usize, usize),
+    opening: Arc<Semaphore>,
+    refusals: Seldom,
 }
 
 /// The service.
@@ -70,6 +82,8 @@ impl Ingest {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(config.streams_max));
         let window = (config.window_batches as usize, config.window_bytes as usize);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let opening = Arc::new(Semaphore::new(processors.min(OPENING_MAX)));
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -80,35 +94,55 @@ impl Ingest {
                 metrics: Metrics::register(registry),
                 draining,
                 window,
+                opening,
+                refusals: Seldom::default(),
             }),
             streams,
         }
     }
 
-    /// Serves until `stop`, then until every stream has ended.
+    /// Serves until told to drain, then until every stream has ended.
     ///
     /// # Errors
     /// When the transport fails as a whole.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), tonic::transport::Error> {
+    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
         let config = &self.shared.config;
+        let connections = connections::accept(
+            listener,
+            // An agent that comes back may have its old connection still.
+            config.streams_max.saturating_mul(2),
+            Duration::from_millis(config.hello_timeout_ms),
+            self.shared.metrics.clone(),
+        );
         let interval = Duration::from_millis(config.keepalive_interval_ms);
         let timeout = Duration::from_millis(config.keepalive_timeout_ms);
         let service = UplinkServer::new(self.clone()).max_decoding_message_size(MESSAGE_MAX_BYTES);
-        tonic::transport::Server::builder()
+        let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(interval))
             .http2_keepalive_timeout(Some(timeout))
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(STREAM_WINDOW)
             .http2_max_header_list_size(16 * 1024)
-            .tcp_nodelay(true)
             .add_service(service)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop)
-            .await
+            .serve_with_incoming_shutdown(connections, self.drained(false));
+        tokio::select! {
+            ended = serving => ended,
+            // Connections without a stream may stay open for as long as their other end likes.
+            () = self.drained(true) => Ok(()),
+        }
+    }
+
+    /// Waits until draining begins, and on request until the last stream has ended.
+    async fn drained(&self, streams_too: bool) {
+        let mut draining = self.shared.draining.clone();
+        // An error means that the sender is gone, which is an end as well.
+        let _ = draining.wait_for(|draining| *draining).await;
+        if streams_too {
+            let all = u32::try_from(self.shared.config.streams_max).unwrap_or(u32::MAX);
+            let _ = self.streams.acquire_many(all).await;
+            tokio::time::sleep(GOODBYE).await;
+        }
     }
 }
 
@@ -123,8 +157,15 @@ impl Uplink for Ingest {
         let shared = &self.shared;
         if let Err(refusal) = shared.tokens.check(request.metadata()) {
             shared.metrics.auth_failed(refusal.reason());
-            let peer = request.remote_addr();
-            tracing::warn!(?peer, reason = refusal.reason(), "token refused");
+            if let Some(suppressed) = shared.refusals.admit(Instant::now()) {
+                let peer = request.remote_addr();
+                tracing::warn!(
+                    ?peer,
+                    reason = refusal.reason(),
+                    suppressed,
+                    "token refused"
+                );
+            }
             return Err(Error::new(Code::Unauthenticated, refusal.message()).into());
         }
         if *shared.draining.borrow() {

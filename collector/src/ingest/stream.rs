@@ -2,9 +2,10 @@
 //!
 //! Owns the order of one stream's batches. Promises: a batch is judged and handed to the writer in
 //! the order it came, or the stream ends; a full window or a full queue stops the reading, never
-//! the acks; on shutdown what was received is settled and acknowledged first, within the deadline
-//! of the caller. A frame or an envelope that cannot be read names no batch to reject, so the
-//! stream ends with the reason; the agent's spool still holds what it sent.
+//! the acks; a batch is opened in its turn among all streams, because it may unfold to hundreds of
+//! times its size; on shutdown what was received is settled and acknowledged first, within the
+//! deadline of the caller. A frame or an envelope that cannot be read names no batch to reject, so
+//! the stream ends with the reason, after what came before it is settled and acknowledged.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +21,11 @@ use tonic::{Status, Streaming};
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::end::{End, Gone, is_gone, unreadable, writer_gone};
+use crate::ingest::end::{End, Gone, is_gone, shutdown, unreadable, writer_gone};
 use crate::ingest::hello::greet;
-use crate::judge::{Entry, judge};
+use crate::ingest::pending::Pending;
 use crate::writer::agents::AgentFacts;
+use crate::writer::queue::Room;
 use crate::writer::settle::Board;
 
 /// An agent is asked to pause at most this often.
@@ -37,7 +39,7 @@ struct Stream {
     agent: AgentFacts,
     outgoing: Outgoing,
     board: Arc<Board>,
-    pending: Option<Entry>,
+    pending: Pending,
     throttled: Option<Instant>,
 }
 
@@ -62,7 +64,7 @@ pub(super) async fn serve(
                 agent,
                 outgoing: outgoing.clone(),
                 board: Arc::default(),
-                pending: None,
+                pending: Pending::default(),
                 throttled: None,
             };
             let end = stream.run(incoming).await;
@@ -89,10 +91,9 @@ impl Stream {
         let mut draining = shared.draining.clone();
         loop {
             if *draining.borrow() && self.board.is_idle() && self.pending.is_none() {
-                let text = "the collector is shutting down; everything received is acknowledged";
-                return Err(End("shutdown", Error::new(Code::Unavailable, text)));
+                return Err(shutdown());
             }
-            let weight = self.pending.as_ref().map_or(0, Entry::weight);
+            let (received, weight) = (self.pending.is_received(), self.pending.weight());
             let (batches, bytes) = shared.window;
             let readable = self.pending.is_none()
                 && !*draining.borrow()
@@ -100,17 +101,27 @@ impl Stream {
             let step = tokio::select! {
                 biased;
                 () = board.changed() => self.tell_news().await,
+                place = Arc::clone(&shared.opening).acquire_owned(), if received => {
+                    let Ok(place) = place else { return Err(writer_gone()) };
+                    match self.pending.open(place) {
+                        Ok(()) => Ok(()),
+                        Err(end) => return self.fail(end).await,
+                    }
+                }
                 room = shared.queue.reserve(weight), if weight > 0 => {
                     let Some(room) = room else { return Err(writer_gone()) };
                     self.hand_over(room)?;
                     Ok(())
                 }
                 message = incoming.message(), if readable => match message {
-                    Ok(Some(message)) => self.take(message).await?,
+                    Ok(Some(message)) => match self.take(message).await {
+                        Ok(step) => step,
+                        Err(end) => return self.fail(end).await,
+                    },
                     // The agent is done sending, or gone; what it sent is settled all the same.
                     Ok(None) => return self.finish().await,
                     Err(status) if is_gone(&status) => Err(Gone),
-                    Err(status) => return self.fail(&status).await,
+                    Err(status) => return self.fail(unreadable(&status)).await,
                 },
                 () = self.outgoing.closed() => Err(Gone),
                 _ = draining.changed() => Ok(()),
@@ -163,7 +174,7 @@ impl Stream {
     async fn take(&mut self, message: AgentMessage) -> Result<Result<(), Gone>, End> {
         match message.kind {
             Some(agent_message::Kind::Batch(batch)) => {
-                self.take_batch(&batch)?;
+                self.take_batch(batch)?;
                 Ok(self.throttle().await)
             }
             Some(agent_message::Kind::ClockProbe(probe)) => Ok(self.echo(probe).await),
@@ -180,7 +191,7 @@ impl Stream {
         }
     }
 
-    fn take_batch(&mut self, batch: &Batch) -> Result<(), End> {
+    fn take_batch(&mut self, batch: Batch) -> Result<(), End> {
         if batch.agent_id != self.agent.agent_id {
             return Err(End(
                 "agent_id",
@@ -193,17 +204,11 @@ impl Stream {
                 ),
             ));
         }
-        let entry = judge(batch, now_ms()).map_err(|error| {
-            End(
-                error.reason(),
-                Error::new(Code::InvalidArgument, error.to_string()),
-            )
-        })?;
-        self.pending = Some(entry);
+        self.pending = Pending::Received(batch, now_ms());
         Ok(())
     }
 
-    fn hand_over(&mut self, room: crate::writer::queue::Room) -> Result<(), End> {
+    fn hand_over(&mut self, room: Room) -> Result<(), End> {
         let Some(entry) = self.pending.take() else {
             return Ok(());
         };
@@ -281,9 +286,8 @@ impl Stream {
         Ok(())
     }
 
-    /// A message that cannot be read: what came before it is settled, then the stream ends.
-    async fn fail(self, status: &Status) -> Result<(), End> {
-        let end = unreadable(status);
+    /// What came before is settled, then the stream ends.
+    async fn fail(self, end: End) -> Result<(), End> {
         self.finish().await?;
         Err(end)
     }

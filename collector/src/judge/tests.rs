@@ -176,3 +176,21 @@ fn a_drop_range_has_the_agents_time_where_it_is_one() {
         assert_eq!(drop_time_ms(&range, &entry), want);
     }
 }
+
+#[test]
+fn many_small_tables_weigh_what_their_lists_take() {
+    let mut table = SeriesTable::new(SeriesKind::Source, vec!["host".to_owned()]);
+    table.push(NOW, 1000, &[Some(1); 7]).unwrap();
+    let contents = Contents {
+        series: vec![table; 100],
+        ..Contents::default()
+    };
+    let entry = judge(&seal(&contents, envelope(Lane::Metrics)).unwrap(), NOW).unwrap();
+    let lists = entry.contents().unwrap().series.iter().map(|table| {
+        // The smallest allocation of malloc is 32 bytes.
+        let slots = size_of_val(table.columns()) + size_of_val(table.labels());
+        slots + (table.columns().len() + table.labels().len() + 4) * 32
+    });
+    let least: usize = lists.sum();
+    assert!(entry.weight() >= least, "{} < {least}", entry.weight());
+}

@@ -6,13 +6,17 @@ pub(super) fn weigh(contents: &Contents) -> usize {
     const VALUE: usize = 8;
     const BUCKET: usize = 24;
     const ROW: usize = 256;
+    /// A vector or a string: where it stands, and the least that an allocation takes.
+    const LIST: usize = 56;
+    const LANE: usize = 64;
     let series: usize = contents
         .series
         .iter()
         .map(|table| {
             let labels: usize = table.labels().iter().map(String::len).sum();
             let columns = table.columns().iter().flatten().count() + 2;
-            ROW + labels + table.len() * columns * VALUE
+            let lists = table.labels().len() + table.columns().len();
+            ROW + labels + lists * LIST + table.len() * columns * VALUE
         })
         .sum();
     let requests: usize = contents
@@ -24,7 +28,9 @@ pub(super) fn weigh(contents: &Contents) -> usize {
         })
         .sum();
     let security: usize = contents.security.iter().map(weigh_security).sum();
-    series + requests + security + (contents.heartbeats.len() + contents.drops.len()) * ROW
+    let lanes: usize = contents.heartbeats.iter().map(|h| h.lanes.len()).sum();
+    let presence = (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE;
+    series + requests + security + presence
 }
 
 fn weigh_security(row: &SecurityRow) -> usize {

@@ -27,10 +27,12 @@ use crate::writer::block::Insert;
 
 /// A block stays one block: these are above any insert the writer makes, and stated because their
 /// defaults differ between versions. A repetition that is cut otherwise would count twice.
-const INSERT_SETTINGS: [(&str, &str); 8] = [
+const INSERT_SETTINGS: [(&str, &str); 9] = [
     ("async_insert", "0"),
     ("insert_deduplicate", "1"),
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+    // A profile that ignored them would leave roll-ups short of what is acknowledged.
+    ("materialized_views_ignore_errors", "0"),
     ("max_insert_block_size", "1048449"),
     ("min_insert_block_size_rows", "1048449"),
     ("min_insert_block_size_bytes", "268402944"),

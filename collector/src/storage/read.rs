@@ -44,16 +44,6 @@ struct HighWaterRow {
 }
 
 impl Storage {
-    /// Blocks in the journal, ascending.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer.
-    pub async fn journal_blocks(&self) -> Result<Vec<u64>, Error> {
-        let sql = "SELECT DISTINCT block FROM crmscope.journal ORDER BY block";
-        let question = self.client.query(sql).fetch_all::<u64>();
-        self.within("the journal's blocks", question).await
-    }
-
     /// The newest block in the journal, 0 when there is none.
     ///
     /// # Errors

@@ -18,8 +18,9 @@ use crate::storage::retry::Backoff;
 use crate::writer::block::Insert;
 use crate::writer::native::Block;
 
-/// Agents that may wait to be written; more hellos than that within a moment are counted only.
-const PENDING_MAX: usize = 100_000;
+/// Agents that may wait to be written, 5 KB each at worst; more hellos than that within a moment are
+/// counted only.
+const PENDING_MAX: usize = 20_000;
 
 /// What an agent said of itself.
 #[derive(Clone, Debug)]

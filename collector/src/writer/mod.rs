@@ -49,8 +49,12 @@ pub struct Writer {
     readiness: Readiness,
     metrics: Metrics,
     draining: watch::Receiver<bool>,
+    /// True once nothing more comes.
+    complete: watch::Receiver<bool>,
     marks: Marks,
     last_block: u64,
+    /// Journal partitions before this one were dropped.
+    journal_begin: u64,
     rival_checked: Instant,
 }
 
@@ -64,6 +68,7 @@ impl Writer {
         readiness: Readiness,
         metrics: Metrics,
         draining: watch::Receiver<bool>,
+        complete: watch::Receiver<bool>,
     ) -> Self {
         Self {
             config,
@@ -72,13 +77,15 @@ impl Writer {
             readiness,
             metrics,
             draining,
+            complete,
             marks: Marks::default(),
             last_block: 0,
+            journal_begin: 0,
             rival_checked: Instant::now(),
         }
     }
 
-    /// Recovers the journal's open end, then writes blocks until every sender is gone.
+    /// Recovers the journal's open end, then writes blocks until nothing more comes.
     ///
     /// # Errors
     /// When going on would not be exact: a damaged journal, or another collector on the same tables.
@@ -110,13 +117,12 @@ impl Writer {
     /// Repeats the newest block of the journal: if it was whole already, nothing changes.
     async fn recover(&mut self) -> Result<(), Error> {
         let storage = self.storage.clone();
-        let journaled = self
-            .patiently("reading the journal", || storage.journal_blocks())
+        let newest = self
+            .patiently("reading the journal", || storage.newest_journal_block())
             .await;
         let ledger = self
             .patiently("reading the ledger", || storage.newest_ledger_block())
             .await;
-        let newest = journaled.last().copied().unwrap_or(0);
         self.last_block = journal::first_block(newest.max(ledger), now_ms()) - 1;
         if newest == 0 || newest < ledger {
             return Ok(());
@@ -140,7 +146,11 @@ impl Writer {
 
     /// Waits for a batch, then takes what comes within the flush interval or fills a block.
     async fn gather(&mut self) -> Option<Vec<Arrival>> {
-        let first = self.arrivals.recv().await?;
+        let first = tokio::select! {
+            biased;
+            first = self.arrivals.recv() => first?,
+            _ = self.complete.wait_for(|complete| *complete) => return None,
+        };
         let deadline = Instant::now() + Duration::from_millis(self.config.flush_interval_ms);
         let (mut rows, mut bytes) = (first.entry.rows(), first.bytes());
         let mut arrivals = vec![first];
@@ -249,11 +259,12 @@ impl Writer {
 
     /// The block is whole: journal partitions before its own are of no use any more.
     async fn forget_settled(&mut self, block: u64) {
-        let partition = |block: u64| block / crate::storage::JOURNAL_PARTITION_BLOCKS;
-        if partition(block) > partition(self.last_block)
-            && let Err(error) = self.storage.drop_journal_before(block).await
-        {
-            tracing::warn!(%error, "old journal partitions stay until the next one begins");
+        let partition = block / crate::storage::JOURNAL_PARTITION_BLOCKS;
+        if partition > self.journal_begin {
+            self.journal_begin = partition;
+            if let Err(error) = self.storage.drop_journal_before(block).await {
+                tracing::warn!(%error, "old journal partitions stay until the next one begins");
+            }
         }
         self.last_block = block;
     }

@@ -146,8 +146,9 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Tells the stream.
+    /// Gives the room back, then tells the stream: whoever has the ack finds the room free.
     pub fn settle(self) {
+        drop(self.room);
         self.board
             .settled(self.lane, self.sequence, self.bytes, self.rejected);
     }

@@ -43,13 +43,25 @@ pub(crate) async fn open(
     token: Option<&str>,
     first: Kind,
 ) -> Result<Agent, Status> {
+    let agent = open_silent(collector, token).await?;
+    let _ = agent
+        .outgoing
+        .send(AgentMessage { kind: Some(first) })
+        .await;
+    Ok(agent)
+}
+
+/// Opens a stream and says nothing.
+pub(crate) async fn open_silent(
+    collector: SocketAddr,
+    token: Option<&str>,
+) -> Result<Agent, Status> {
     let endpoint = Endpoint::from_shared(format!("http://{collector}")).expect("an endpoint");
     let channel = endpoint
         .connect()
         .await
         .map_err(|error| Status::unavailable(error.to_string()))?;
     let (outgoing, messages) = mpsc::channel(64);
-    let _ = outgoing.send(AgentMessage { kind: Some(first) }).await;
     let mut request = Request::new(ReceiverStream::new(messages));
     if let Some(token) = token {
         let value = format!("Bearer {token}").parse().expect("a token");

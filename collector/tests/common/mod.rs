@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clickhouse::Client;
@@ -29,22 +30,23 @@ fn engine_binary() -> PathBuf {
     if let Ok(path) = std::env::var("CRMSCOPE_CLICKHOUSE_BIN") {
         return path.into();
     }
-    let path =
+    let binary =
         Path::new(env!("CARGO_BIN_EXE_crmscope-collector")).with_file_name("crmscope-clickhouse");
-    if !path.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "-p",
-                "crmscope-local",
-                "--bin",
-                "crmscope-clickhouse",
-            ])
-            .status()
-            .expect("cargo");
+    // Always, as nothing else tells a fresh binary from a stale one; once, as tests run together.
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "crmscope-local"]);
+        build.args(["--bin", "crmscope-clickhouse", "--target-dir"]);
+        // target/debug/crmscope-clickhouse
+        build.arg(binary.ancestors().nth(2).expect("a target directory"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let built = build.status().expect("cargo");
         assert!(built.success(), "crmscope-clickhouse does not build");
-    }
-    path
+    });
+    binary
 }
 
 impl Engine {
@@ -153,18 +155,18 @@ struct Addresses {
 
 impl Collector {
     pub(crate) fn start(engine: &Engine) -> Self {
-        Self::start_with(engine, "flush_interval_ms = 50\n")
+        Self::start_with(engine, "writer.flush_interval_ms = 50\n")
     }
 
-    /// One with more in its configuration.
+    /// One with more in its configuration: dotted keys, then sections.
     pub(crate) fn start_with(engine: &Engine, more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("token"), TOKEN).expect("a token");
         let config = format!(
-            "[ingest]\nlisten = \"127.0.0.1:0\"\ntoken_file = {:?}\n[web]\nlisten = \"127.0.0.1:0\"\n\
-             [clickhouse]\nurl = {:?}\ninsert_timeout_ms = 10000\n\
-             [writer]\nretry_max_ms = 500\n{more}",
+            "ingest.listen = \"127.0.0.1:0\"\ningest.token_file = {:?}\nweb.listen = \"127.0.0.1:0\"\n\
+             clickhouse.url = {:?}\nclickhouse.insert_timeout_ms = 10000\n\
+             writer.retry_max_ms = 500\n{more}",
             path("token"),
             engine.url(),
         );
@@ -200,6 +202,16 @@ impl Collector {
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// The most memory it ever held, bytes.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes.expect("a peak").parse().expect("a number");
+        kilobytes * 1024
     }
 
     /// Asks it to stop, and returns its exit code.
@@ -268,6 +280,15 @@ impl Collector {
             }
             assert!(started.elapsed() < PATIENCE, "{body}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a metric is at least this.
+    pub(crate) async fn reaches(&self, name: &str, least: f64) {
+        let started = Instant::now();
+        while self.metric(name).await < least {
+            assert!(started.elapsed() < PATIENCE, "{name} stays below {least}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -1,0 +1,66 @@
+//! A batch between the wire and the queue.
+//!
+//! A batch may unfold to hundreds of times its size, so it stays as it came until one of the few
+//! places for open batches is free, and keeps that place until it has room in the queue.
+
+use crmscope_proto::v1::Batch;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::error::{Code, Error};
+use crate::ingest::end::End;
+use crate::judge::{Entry, judge};
+
+/// What a stream has read and not handed over.
+#[derive(Default)]
+pub(super) enum Pending {
+    #[default]
+    None,
+    /// As it came, and when, Unix ms.
+    Received(Batch, i64),
+    /// Judged.
+    Opened {
+        entry: Entry,
+        _place: OwnedSemaphorePermit,
+    },
+}
+
+impl Pending {
+    pub(super) const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    pub(super) const fn is_received(&self) -> bool {
+        matches!(self, Self::Received(..))
+    }
+
+    /// Memory of an open batch; 0 when there is none.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Opened { entry, .. } => entry.weight(),
+            Self::None | Self::Received(..) => 0,
+        }
+    }
+
+    /// Judges what was received.
+    pub(super) fn open(&mut self, place: OwnedSemaphorePermit) -> Result<(), End> {
+        if let Self::Received(batch, received_ms) = std::mem::take(self) {
+            let entry = judge(&batch, received_ms).map_err(|error| {
+                let status = Error::new(Code::InvalidArgument, error.to_string());
+                End(error.reason(), status)
+            })?;
+            *self = Self::Opened {
+                entry,
+                _place: place,
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes an open batch, and gives its place back.
+    pub(super) fn take(&mut self) -> Option<Entry> {
+        match std::mem::take(self) {
+            Self::Opened { entry, .. } => Some(entry),
+            Self::None | Self::Received(..) => None,
+        }
+    }
+}
