@@ -15,8 +15,8 @@ use super::worker::{SourceWatch, Surroundings};
 use crate::clock;
 use crate::sources::{Moment, Rows, SourceStatistics};
 
-/// How often the supervisor looks; it bounds how late a flush or a heartbeat can be.
-const STEP: Duration = Duration::from_millis(250);
+/// Longest time between two looks at the sources and at intervals the collector changed.
+const STEP: Duration = Duration::from_secs(1);
 
 /// What the supervisor's own figures stand under, among those of the sources.
 const OWN_NAME: &str = "supervisor";
@@ -82,10 +82,9 @@ impl Supervisor {
 
     /// Beats and flushes for ever; to be dropped at the end.
     pub async fn run(&mut self) {
-        let mut step = tokio::time::interval(STEP);
-        step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            step.tick().await;
+            let due = self.heartbeat_due.min(self.flush_due);
+            tokio::time::sleep_until(due.min(Instant::now() + STEP).into()).await;
             let now = Instant::now();
             self.watches.iter().for_each(|watch| watch.check_overdue());
             if now >= self.heartbeat_due {

@@ -38,7 +38,7 @@ impl Spool {
             return self.renumber();
         }
         self.lanes
-            .iter()
+            .iter_mut()
             .try_for_each(LaneSpool::write_state)
             .map_err(|error| self.disk(error))
     }

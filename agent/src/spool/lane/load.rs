@@ -50,6 +50,7 @@ impl LaneSpool {
         let mut spool = Self {
             lane,
             directory,
+            unsaved: false,
             segments: VecDeque::new(),
             active: None,
             next_sequence: 1,

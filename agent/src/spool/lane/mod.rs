@@ -47,6 +47,8 @@ pub(super) struct LaneSpool {
     vanished: Vec<DropRange>,
     dropped_batches: u64,
     dropped_items: u64,
+    /// Acks that the state file does not have yet.
+    unsaved: bool,
 }
 
 /// Where reading stopped, so that the next read need not begin at the segment's start.
@@ -207,8 +209,22 @@ impl LaneSpool {
             self.acked_checkpoint = checkpoint;
         }
         self.settle()?;
-        self.write_state()?;
-        self.free_settled()
+        self.unsaved = true;
+        if self.frees_a_segment() {
+            self.write_state()?;
+            self.free_settled()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the oldest segment can go. Only then must the state be on disk first: until then a
+    /// forgotten ack costs nothing but a resend, which the collector knows as one. Syncing the state
+    /// at every ack would be most of what an idle agent costs.
+    fn frees_a_segment(&self) -> bool {
+        self.segments.front().is_some_and(|segment| {
+            segment.last_sequence <= self.settled_sequence
+                && (self.segments.len() > 1 || segment.bytes >= REWIND_BYTES)
+        })
     }
 
     /// Begins at one again, with nothing but the position. Nothing may wait.
@@ -232,11 +248,7 @@ impl LaneSpool {
     }
 
     fn free_settled(&mut self) -> io::Result<()> {
-        while let Some(segment) = self.segments.front() {
-            let whole = segment.last_sequence <= self.settled_sequence;
-            if !whole || (self.segments.len() == 1 && segment.bytes < REWIND_BYTES) {
-                break;
-            }
+        while let Some(segment) = self.segments.front().filter(|_| self.frees_a_segment()) {
             match fs::remove_file(&segment.path) {
                 // Somebody was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -274,7 +286,7 @@ impl LaneSpool {
         }
     }
 
-    pub(super) fn write_state(&self) -> io::Result<()> {
+    pub(super) fn write_state(&mut self) -> io::Result<()> {
         let state = State {
             acked_sequence: self.acked_sequence,
             settled_sequence: self.settled_sequence,
@@ -282,6 +294,19 @@ impl LaneSpool {
             checkpoint: self.acked_checkpoint.clone(),
             reported: self.reported.clone(),
         };
-        state::write(&self.directory, state)
+        state::write(&self.directory, state)?;
+        self.unsaved = false;
+        Ok(())
+    }
+}
+
+impl Drop for LaneSpool {
+    fn drop(&mut self) {
+        if self.unsaved
+            && let Err(error) = self.write_state()
+        {
+            let lane = self.lane.name();
+            tracing::warn!(lane, %error, "acks are not kept; their batches are sent again");
+        }
     }
 }
