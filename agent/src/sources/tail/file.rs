@@ -180,18 +180,24 @@ impl Followed {
         let mut start = 0;
         while start < have && sink.ready() {
             let rest = &data[start..];
+            let offset = self.position;
             if let Some(length) = memchr::memchr(b'\n', rest) {
+                // Before the line is looked at: one that makes the parser panic is passed over, and
+                // those before it are not counted again.
+                self.position += length as u64 + 1;
                 if self.skipping {
                     self.skipping = false;
                 } else if length > LINE_MAX_BYTES {
                     sink.dropped();
                 } else {
-                    sink.line(self.position + start as u64, &rest[..length]);
+                    sink.line(offset, &rest[..length]);
                 }
                 start += length + 1;
             } else if self.skipping {
+                self.position += rest.len() as u64;
                 start = have;
             } else if rest.len() > LINE_MAX_BYTES {
+                self.position += rest.len() as u64;
                 self.skipping = true;
                 sink.dropped();
                 start = have;
@@ -200,7 +206,6 @@ impl Followed {
             }
         }
         if start > 0 {
-            self.position += start as u64;
             self.changed = now;
         }
         Ok(start)
