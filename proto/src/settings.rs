@@ -27,7 +27,6 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
         error: std::io::Error,
     },
     /// Not TOML, or a value of the wrong type.

@@ -50,7 +50,6 @@ pub enum SourceError {
         /// The file.
         path: String,
         /// Why.
-        #[source]
         error: std::io::Error,
     },
     /// A file whose contents are not as the kernel or the program writes them.

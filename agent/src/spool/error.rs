@@ -14,7 +14,6 @@ pub enum SpoolError {
         /// Directory of the spool.
         path: PathBuf,
         /// What the system says.
-        #[source]
         error: io::Error,
     },
     /// Another agent has it.
