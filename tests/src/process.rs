@@ -136,13 +136,18 @@ pub fn binary(name: &str) -> PathBuf {
         let test = std::env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            // With the tests, and so with their features: after `cargo test --workspace` this is
-            // nothing, where other features would build the dependencies again.
-            .args(["build", "--quiet", "--workspace", "--bins", "--tests"]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bins",
+        ]);
         if directory.ends_with("release") {
             build.arg("--release");
+        } else {
+            // With the tests, and so with their features: after `cargo test --workspace` this is
+            // nothing, where other features would build the dependencies again.
+            build.arg("--tests");
         }
         assert!(
             build.status().unwrap().success(),
