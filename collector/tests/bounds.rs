@@ -51,7 +51,7 @@ fn bomb(agent_id: &str) -> Batch {
     batch(agent_id, Lane::Security, 1, &contents)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_window_is_not_read_on_and_a_crowded_queue_asks_for_a_pause() {
     let mut engine = Engine::stopped();
     let collector = Collector::start_with(
@@ -92,7 +92,7 @@ async fn a_full_window_is_not_read_on_and_a_crowded_queue_asks_for_a_pause() {
     assert_eq!(collector.metric("queue_bytes").await, 0.0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_streams_are_open_than_allowed() {
     let engine = Engine::stopped();
     let collector = Collector::start_with(&engine, "ingest.streams_max = 1\n");
@@ -115,7 +115,7 @@ async fn no_more_streams_are_open_than_allowed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_says_nothing_is_shown_out() {
     let engine = Engine::stopped();
     let collector = Collector::start_with(&engine, "ingest.hello_timeout_ms = 200\n");
@@ -143,7 +143,7 @@ async fn who_says_nothing_is_shown_out() {
     assert!(matches!(agent.next().await.unwrap(), Answer::ClockEcho(_)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_before_nonsense_is_acknowledged_first() {
     let engine = Engine::start();
     let collector = Collector::start(&engine);
@@ -169,7 +169,7 @@ async fn what_came_before_nonsense_is_acknowledged_first() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_who_has_sent_nothing_holds_up_the_end() {
     let engine = Engine::stopped();
     let mut collector = Collector::start_with(
@@ -185,7 +185,7 @@ async fn nobody_who_has_sent_nothing_holds_up_the_end() {
     assert!(!log.contains("left before everything was settled"), "{log}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guesses_at_the_token_do_not_fill_the_log() {
     let engine = Engine::stopped();
     let collector = Collector::start(&engine);
@@ -207,7 +207,7 @@ async fn guesses_at_the_token_do_not_fill_the_log() {
     assert!((1..=10).contains(&told), "{told} lines");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_that_unfold_are_opened_a_few_at_a_time() {
     let mut engine = Engine::stopped();
     let collector = Collector::start_with(
@@ -232,7 +232,7 @@ async fn batches_that_unfold_are_opened_a_few_at_a_time() {
     assert!(peak < 600, "{peak} MiB");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn compressed_inserts_store_the_same() {
     let engine = Engine::start();
     let more = "writer.flush_interval_ms = 50\nclickhouse.compression = \"lz4\"\n";

@@ -45,7 +45,7 @@ async fn roll_ups_are_exact(engine: &Engine) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_lane_is_stored_once_and_accounted_for() {
     let engine = Engine::start();
     let collector = Collector::start(&engine);
@@ -126,7 +126,7 @@ async fn every_lane_is_stored_once_and_accounted_for() {
     assert!(text.contains("NOT WHOLE"), "{text}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_stored_is_a_dead_letter_and_goes_no_further() {
     let engine = Engine::start();
     let mut collector = Collector::start(&engine);
@@ -193,7 +193,7 @@ async fn what_cannot_be_stored_is_a_dead_letter_and_goes_no_further() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_and_nonsense_are_turned_away_with_a_reason() {
     let engine = Engine::start();
     let collector = Collector::start_with(
@@ -267,7 +267,7 @@ async fn strangers_and_nonsense_are_turned_away_with_a_reason() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopping_collector_acknowledges_what_it_received() {
     let engine = Engine::start();
     // Without the signal, the block would wait far longer than the test does.
@@ -299,7 +299,7 @@ async fn a_stopping_collector_acknowledges_what_it_received() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_are_replaced_while_it_runs() {
     let engine = Engine::stopped();
     let collector = Collector::start(&engine);

@@ -81,7 +81,7 @@ async fn is_exact(engine: &Engine, collector: &Collector, batches: u64) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_block_is_finished_at_the_next_start() {
     let engine = Engine::start();
     let mut collector = Collector::start(&engine);
@@ -142,7 +142,7 @@ async fn an_open_block_is_finished_at_the_next_start() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_that_died_between_ledger_and_roll_ups_is_mended() {
     let engine = Engine::start();
     let mut collector = Collector::start(&engine);
@@ -294,7 +294,7 @@ async fn killing_clickhouse_loses_and_doubles_nothing() {
     is_exact(&engine, &collector, sent).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_collector_on_the_same_tables_makes_one_of_them_stop() {
     let engine = Engine::start();
     let mut first = Collector::start(&engine);
@@ -339,7 +339,7 @@ async fn a_second_collector_on_the_same_tables_makes_one_of_them_stop() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_journal_partitions_go_once_a_newer_block_is_whole() {
     let engine = Engine::start();
     let mut collector = Collector::start(&engine);

@@ -16,7 +16,7 @@ use crmscope_proto::Lane;
 
 const AGENT: &str = "crm-web-01";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_health_and_metrics_say_how_it_is() {
     let mut engine = Engine::stopped();
     let collector = Collector::start(&engine);
@@ -93,7 +93,7 @@ async fn pages_health_and_metrics_say_how_it_is() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn starting_wrong_is_told_with_the_key_that_mends_it() {
     let engine = Engine::stopped();
     let collector = Collector::start(&engine);

@@ -38,7 +38,7 @@ async fn write(storage: &Storage, block: u64, entries: &[Entry]) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sent_is_what_is_read() {
     let engine = Engine::start();
     let storage = store(&engine).await;

@@ -36,8 +36,17 @@ fn engine_binary() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "crmscope-local"]);
-        build.args(["--bin", "crmscope-clickhouse", "--target-dir"]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        // Of the workspace and with its tests, and so with the features that `cargo test --workspace`
+        // has built already: other features would build the dependencies again.
+        build.args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bins",
+            "--tests",
+            "--target-dir",
+        ]);
         // target/debug/crmscope-clickhouse
         build.arg(binary.ancestors().nth(2).expect("a target directory"));
         if !cfg!(debug_assertions) {
@@ -59,6 +68,8 @@ impl Engine {
 
     /// One that is not running yet, on an address that is free now.
     pub(crate) fn stopped() -> Self {
+        // Before anybody connects: building takes longer than a connection may be silent.
+        engine_binary();
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         Self {
             directory: tempfile::tempdir().expect("a directory"),
