@@ -219,7 +219,7 @@ fn refused_logins_are_the_events_stored() {
     );
     let rolled_up =
         "SELECT toUInt64(sum(events)) FROM security_1m WHERE kind = 'ssh_login' AND status_id = 2";
-    assert_eq!(stack.number(rolled_up), total);
+    stack.wait_number("the roll-up of them", rolled_up, |events| events == total);
 
     // Killed and started again, it reads on where it stood.
     agent.kill();
