@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use crmscope_agent::sources::requests::nginx::{TimeCache, parse};
+use crmscope_agent::sources::requests::formats::LineParser as _;
+use crmscope_agent::sources::requests::formats::nginx::Nginx;
 use crmscope_agent::sources::requests::{Config, Format, From, LogConfig, RequestsSource};
 use crmscope_agent::sources::{Moment, Rows, Source, SourceStatistics};
 use crmscope_proto::payload::Contents;
@@ -95,10 +96,10 @@ fn access_log(criterion: &mut Criterion) {
         });
         group.bench_function(format!("{name}/parse"), |bencher| {
             bencher.iter(|| {
-                let mut times = TimeCache::default();
+                let mut nginx = Nginx::default();
                 bytes
                     .split(|&byte| byte == b'\n')
-                    .filter(|line| parse(black_box(line), &mut times).is_some())
+                    .filter(|line| nginx.parse(black_box(line)).is_ok())
                     .count()
             });
         });

@@ -15,7 +15,7 @@ use crmscope_proto::limits::REQUEST_BUCKET_MS;
 use crmscope_proto::payload::truncate;
 use crmscope_proto::requests::RequestRow;
 
-use super::nginx::Line;
+use super::line::Line;
 use super::route::{self, INVALID, METHODS, OTHER};
 
 /// Longest service name, bytes.
@@ -118,7 +118,7 @@ impl Aggregator {
 
     /// Counts a request.
     pub(super) fn count(&mut self, service: u32, line: &Line<'_>, now_ms: i64) {
-        let request = route::request(line.request);
+        let request = route::target_of(&line.request);
         let route = match request.target {
             None => ROUTE_INVALID,
             Some(target) => {

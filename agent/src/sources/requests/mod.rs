@@ -1,6 +1,6 @@
 //! Requests, counted on the host from access logs.
 //!
-//! Owns what a request line means: its format ([`nginx`]), its route template and its counters.
+//! Owns what a request line means: its format ([`formats`]), its route template and its counters.
 //! Promises that every complete line of a followed log is counted once, in the 10-second bucket of
 //! its own time, under `OTHER` or `INVALID` where a bound or garbage forbids more; that a line it
 //! does not understand is counted as unparsed and nothing is made of it; and that raw lines,
@@ -8,23 +8,23 @@
 
 mod aggregate;
 mod config;
-pub mod nginx;
+pub mod formats;
+pub mod line;
 mod route;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crmscope_proto::Lane;
 use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 
-use super::tail::{Limits, LineSink, Tailer};
+use super::tail::{Limits, LineSink, Stretch, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
-use nginx::TimeCache;
+use formats::{LineParser, Reading};
 
 /// Read in a run: some ten thousand lines, a few hundredths of a second.
 const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -37,14 +37,21 @@ const LINE_MAX_AGE_MS: i64 = TIMESTAMP_MAX_PAST_MS - 24 * 3_600_000;
 #[derive(Debug)]
 pub struct RequestsSource {
     interval: Duration,
-    /// Configured services, by pattern.
-    services: Vec<Option<String>>,
+    /// By pattern.
+    logs: Vec<LogConfig>,
     tailer: Tailer,
     aggregator: Aggregator,
-    times: TimeCache,
-    /// Services of files seen, so that names are not derived at every run.
-    named: Vec<(usize, PathBuf, u32)>,
-    max_files: usize,
+    /// One for each followed file, which the tailer bounds.
+    readers: Vec<Reader>,
+}
+
+/// What is known of a followed file.
+#[derive(Debug)]
+struct Reader {
+    /// The tailer's number of the file.
+    number: u64,
+    service: u32,
+    parser: Box<dyn LineParser>,
 }
 
 impl RequestsSource {
@@ -59,12 +66,10 @@ impl RequestsSource {
         };
         Self {
             interval: config.interval(),
-            services: config.logs.iter().map(|log| log.service.clone()).collect(),
+            logs: config.logs.clone(),
             tailer: Tailer::new(patterns, limits),
             aggregator: Aggregator::new(config.max_services, config.max_routes),
-            times: TimeCache::default(),
-            named: Vec::new(),
-            max_files: config.max_files,
+            readers: Vec::new(),
         }
     }
 }
@@ -91,16 +96,12 @@ impl Source for RequestsSource {
     }
 
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {
-        if self.named.len() > 4 * self.max_files {
-            self.named.clear();
-        }
         let mut sink = Counting {
-            services: &self.services,
+            logs: &self.logs,
             aggregator: &mut self.aggregator,
-            times: &mut self.times,
-            named: &mut self.named,
+            readers: &mut self.readers,
             now_ms: moment.wall_ms,
-            service: 0,
+            current: 0,
             lines: 0,
             unparsed: 0,
             dropped: 0,
@@ -130,12 +131,12 @@ impl Source for RequestsSource {
 
 /// Counts lines as they come.
 struct Counting<'a> {
-    services: &'a [Option<String>],
+    logs: &'a [LogConfig],
     aggregator: &'a mut Aggregator,
-    times: &'a mut TimeCache,
-    named: &'a mut Vec<(usize, PathBuf, u32)>,
+    readers: &'a mut Vec<Reader>,
     now_ms: i64,
-    service: u32,
+    /// Position in `readers`.
+    current: usize,
     lines: u64,
     unparsed: u64,
     dropped: u64,
@@ -146,36 +147,47 @@ impl LineSink for Counting<'_> {
         self.aggregator.ready()
     }
 
-    fn begin(&mut self, pattern: usize, path: &Path) {
-        let known = self
-            .named
-            .iter()
-            .find(|(one, other, _)| *one == pattern && other.as_os_str() == path.as_os_str());
-        self.service = match known {
-            Some(&(_, _, service)) => service,
-            None => {
-                let service = match &self.services[pattern] {
-                    Some(name) => self.aggregator.service(name),
-                    None => self.aggregator.service(&config::service_of(path)),
-                };
-                self.named.push((pattern, path.to_owned(), service));
-                service
-            }
-        };
+    fn begin(&mut self, stretch: &Stretch<'_>) {
+        let known = |reader: &Reader| reader.number == stretch.number;
+        self.current = self.readers.iter().position(known).unwrap_or_else(|| {
+            let log = &self.logs[stretch.pattern];
+            let service = match &log.service {
+                Some(name) => self.aggregator.service(name),
+                None => self.aggregator.service(&config::service_of(stretch.path)),
+            };
+            self.readers.push(Reader {
+                number: stretch.number,
+                service,
+                parser: formats::parser(log),
+            });
+            self.readers.len() - 1
+        });
     }
 
     fn line(&mut self, _offset: u64, line: &[u8]) {
         self.lines += 1;
-        let Some(parsed) = nginx::parse(line, self.times) else {
+        let Some(reader) = self.readers.get_mut(self.current) else {
             self.unparsed += 1;
             return;
+        };
+        let parsed = match reader.parser.parse(line) {
+            Ok(Reading::Request(parsed)) => parsed,
+            Ok(Reading::Other) => return,
+            Err(_) => {
+                self.unparsed += 1;
+                return;
+            }
         };
         let age_ms = self.now_ms.saturating_sub(parsed.time_ms);
         if !(-TIMESTAMP_MAX_FUTURE_MS..=LINE_MAX_AGE_MS).contains(&age_ms) {
             self.dropped += 1;
             return;
         }
-        self.aggregator.count(self.service, &parsed, self.now_ms);
+        self.aggregator.count(reader.service, &parsed, self.now_ms);
+    }
+
+    fn end(&mut self, number: u64) {
+        self.readers.retain(|reader| reader.number != number);
     }
 
     fn dropped(&mut self) {

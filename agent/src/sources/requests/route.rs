@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use super::line::Request;
+
 /// Segments kept; `/…` stands for the rest.
 pub(super) const SEGMENTS_MAX: usize = 12;
 
@@ -42,39 +44,49 @@ pub(super) const METHODS: [&str; 20] = [
     "PURGE",
 ];
 
-/// A request line in parts.
+/// Method and target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Request<'a> {
+pub(super) struct Target<'a> {
     /// Position in [`METHODS`].
     pub(super) method: u8,
     /// The target, as it was sent and escaped; `None` when the line is invalid.
     pub(super) target: Option<&'a [u8]>,
 }
 
-/// Takes a request line apart: `METHOD target HTTP/x.y`.
-pub(super) fn request(line: &[u8]) -> Request<'_> {
-    let invalid = Request {
-        method: 1,
-        target: None,
-    };
-    let Some(end) = memchr::memchr(b' ', line) else {
-        return invalid;
-    };
-    let (method, rest) = line.split_at(end);
-    let Some((rest, version)) = rest.split_last_chunk::<9>() else {
-        return invalid;
-    };
-    let (target, spaced) = (rest.trim_ascii(), version.trim_ascii_start());
-    let http = matches!(spaced, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+/// What is no request.
+const INVALID_TARGET: Target<'_> = Target {
+    method: 1,
+    target: None,
+};
+
+/// Takes a request apart.
+pub(super) fn target_of<'a>(request: &Request<'a>) -> Target<'a> {
+    match *request {
+        Request::Line(line) => {
+            split_line(line).map_or(INVALID_TARGET, |(method, target)| checked(method, target))
+        }
+        Request::Parts { method, target } => checked(method, target.trim_ascii()),
+    }
+}
+
+/// `METHOD target HTTP/x.y`.
+fn split_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (method, rest) = line.split_at(memchr::memchr(b' ', line)?);
+    let (rest, version) = rest.split_last_chunk::<9>()?;
+    let http = matches!(version.trim_ascii_start(), [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
         if major.is_ascii_digit() && minor.is_ascii_digit());
+    (http && version[0] == b' ').then_some((method, rest.trim_ascii()))
+}
+
+fn checked<'a>(method: &[u8], target: &'a [u8]) -> Target<'a> {
     let token = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
-    if !http || version[0] != b' ' || target.is_empty() || !method.iter().all(token) {
-        return invalid;
+    if target.is_empty() || method.is_empty() || !method.iter().all(token) {
+        return INVALID_TARGET;
     }
     let known = METHODS[2..]
         .iter()
         .position(|known| known.as_bytes() == method);
-    Request {
+    Target {
         method: known.map_or(0, |position| u8::try_from(position + 2).unwrap_or(0)),
         target: Some(target),
     }

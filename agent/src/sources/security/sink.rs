@@ -1,7 +1,5 @@
 //! Lines and journal entries become rows here, and what does not is counted.
 
-use std::path::Path;
-
 use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 use crmscope_proto::payload::SecurityRow;
@@ -12,7 +10,7 @@ use super::journal::EntrySink;
 use super::message::{self, Program};
 use super::syslog::{self, Zone};
 use crate::sources::Rows;
-use crate::sources::tail::LineSink;
+use crate::sources::tail::{LineSink, Stretch};
 
 /// Most events held: reading waits at this many until they are handed over.
 pub(super) const HELD_MAX: usize = 10_000;
@@ -75,9 +73,9 @@ impl LineSink for Sink<'_> {
         self.held.len() < HELD_MAX
     }
 
-    fn begin(&mut self, _pattern: usize, path: &Path) {
+    fn begin(&mut self, stretch: &Stretch<'_>) {
         self.path.clear();
-        self.path.push_str(&path.to_string_lossy());
+        self.path.push_str(&stretch.path.to_string_lossy());
     }
 
     fn line(&mut self, offset: u64, line: &[u8]) {

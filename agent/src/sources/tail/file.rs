@@ -4,10 +4,11 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::identity::{FINGERPRINT_BYTES, Fingerprint, Identity, open_regular, unreadable};
-use super::{LINE_MAX_BYTES, LineSink};
+use super::{LINE_MAX_BYTES, LineSink, Stretch};
 use crate::sources::SourceError;
 
 /// How far back the start of the last line is looked for.
@@ -27,6 +28,8 @@ pub(super) enum Inspection {
 /// A file being read.
 #[derive(Debug)]
 pub(super) struct Followed {
+    /// See [`Stretch::number`].
+    pub(super) number: u64,
     pub(super) pattern: usize,
     /// Where it was found; a rotated file keeps the path it had.
     pub(super) path: PathBuf,
@@ -86,6 +89,7 @@ impl Followed {
         now: Instant,
     ) -> Self {
         Self {
+            number: next_number(),
             pattern,
             path,
             file: Some(file),
@@ -127,6 +131,7 @@ impl Followed {
                     path: self.path.clone(),
                     ..*self
                 });
+                self.number = next_number();
                 self.fingerprint = fingerprint;
                 self.position = 0;
                 self.skipping = false;
@@ -211,6 +216,17 @@ impl Followed {
         Ok(start)
     }
 
+    /// What is about to be read.
+    pub(super) fn stretch(&self) -> Stretch<'_> {
+        Stretch {
+            number: self.number,
+            pattern: self.pattern,
+            path: &self.path,
+            position: self.position,
+            file: self.file.as_ref(),
+        }
+    }
+
     /// Whether nothing more is to be expected of the file.
     pub(super) fn finished(&self, now: Instant, quiet: Duration) -> bool {
         let Some(file) = &self.file else {
@@ -232,6 +248,12 @@ impl Followed {
         let size = self.file.as_ref().and_then(|file| file.metadata().ok());
         !self.skipping && size.is_some_and(|metadata| metadata.len() > self.position)
     }
+}
+
+/// Numbers are never used twice in a process.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Where the line begins that is being written just now, so that it is read whole later.

@@ -22,6 +22,8 @@ mod scan;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -49,12 +51,45 @@ const TURN_BYTES: usize = 1024 * 1024;
 pub trait LineSink {
     /// Whether another line can be taken. Reading stops, without loss, while it is not so.
     fn ready(&self) -> bool;
-    /// The lines that follow come from this file, which `pattern` (by position) led to.
-    fn begin(&mut self, pattern: usize, path: &Path);
+    /// The lines that follow come from this file.
+    fn begin(&mut self, stretch: &Stretch<'_>);
     /// A complete line without its newline, and where in the file it starts.
     fn line(&mut self, offset: u64, line: &[u8]);
     /// A line that was too long, or never ended.
     fn dropped(&mut self);
+    /// Nothing more comes from the file with this number.
+    fn end(&mut self, _number: u64) {}
+}
+
+/// Part of a file that is about to be read.
+#[derive(Debug)]
+pub struct Stretch<'a> {
+    /// Tells files apart while the tailer lives: a rotated file keeps its number, and what takes
+    /// its path, or its place after a truncation, has another.
+    pub number: u64,
+    /// Position of the pattern that led to the file.
+    pub pattern: usize,
+    /// Where the file was found; a rotated file keeps the path it had.
+    pub path: &'a Path,
+    /// Where reading goes on, bytes from the start.
+    pub position: u64,
+    file: Option<&'a File>,
+}
+
+impl Stretch<'_> {
+    /// Reads what stands before [`Stretch::position`], for formats with a header. Returns how many
+    /// bytes came.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read_before(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(file) = self.file else {
+            return Ok(0);
+        };
+        let before = self.position.saturating_sub(offset);
+        let want = usize::try_from(before).map_or(buffer.len(), |before| before.min(buffer.len()));
+        file.read_at(&mut buffer[..want], offset)
+    }
 }
 
 /// Bounds of a tailer.
@@ -113,12 +148,16 @@ impl Tailer {
             keep_first(&mut outcome, self.resume(now));
             keep_first(&mut outcome, self.scan(now));
         }
-        keep_first(&mut outcome, self.inspect(now));
+        keep_first(&mut outcome, self.inspect(now, sink));
         keep_first(&mut outcome, self.read(now, sink));
         self.files.retain_mut(|file| {
             let finished = file.finished(now, ROTATED_QUIET);
-            if finished && file.has_open_end() {
-                sink.dropped();
+            if finished {
+                if file.has_open_end() {
+                    sink.begin(&file.stretch());
+                    sink.dropped();
+                }
+                sink.end(file.number);
             }
             !finished
         });
@@ -126,12 +165,13 @@ impl Tailer {
     }
 
     /// Looks for rotation and truncation.
-    fn inspect(&mut self, now: Instant) -> Result<(), SourceError> {
+    fn inspect<S: LineSink>(&mut self, now: Instant, sink: &mut S) -> Result<(), SourceError> {
         let mut outcome = Ok(());
         for position in 0..self.files.len() {
             match self.files[position].inspect(now) {
                 Ok(Inspection::Same) => {}
                 Ok(Inspection::Truncated { before }) => {
+                    sink.end(before.number);
                     keep_first(&mut outcome, self.finish_copy(*before, now));
                 }
                 Ok(Inspection::Replaced) => {
@@ -158,7 +198,7 @@ impl Tailer {
             let mut read = 0;
             for turn in 0..count {
                 let file = &mut self.files[(self.first_turn + turn) % count];
-                sink.begin(file.pattern, &file.path);
+                sink.begin(&file.stretch());
                 let mut left = budget.min(TURN_BYTES);
                 while left > 0 && sink.ready() {
                     match file.read(&mut self.buffer, left, now, sink) {

@@ -1,4 +1,5 @@
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 

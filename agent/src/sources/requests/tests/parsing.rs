@@ -1,11 +1,21 @@
 use proptest::prelude::*;
 
-use super::super::nginx::{TimeCache, parse};
-use super::super::route::{METHODS, request, template};
+use super::super::formats::nginx::Nginx;
+use super::super::formats::{LineParser as _, Reading};
+use super::super::line::{Line, Request};
+use super::super::route::{METHODS, target_of, template};
+
+/// What a line says, if it is one of nginx's.
+fn parse<'a>(line: &'a [u8], nginx: &'a mut Nginx) -> Option<Line<'a>> {
+    match nginx.parse(line) {
+        Ok(Reading::Request(line)) => Some(line),
+        Ok(Reading::Other) | Err(_) => None,
+    }
+}
 
 #[test]
 fn lines_are_read_field_by_field() {
-    let mut times = TimeCache::default();
+    let mut times = Nginx::default();
     let head = r#"1.2.3.4 - a\x22 200 [x] [23/Nov/2025:02:23:40 +0130] "GET / HTTP/1.1" 200 6"#;
     for (tail, latency_us) in [
         ("", None),
@@ -28,7 +38,8 @@ fn lines_are_read_field_by_field() {
         assert_eq!(line.latency_us, latency_us, "{tail}");
         assert_eq!(line.time_ms, 1_763_859_220_000, "00:53:40 UTC");
         assert_eq!((line.status, line.response_bytes), (200, 6));
-        assert_eq!(line.request, b"GET / HTTP/1.1");
+        assert_eq!(line.request, Request::Line(b"GET / HTTP/1.1"));
+        assert_eq!(line.client, b"1.2.3.4");
     }
     for bad in [
         "",
@@ -108,7 +119,7 @@ fn methods_are_a_fixed_set() {
         (r"\x16\x03 x HTTP/1.1", "INVALID"),
     ] {
         assert_eq!(
-            METHODS[usize::from(request(line.as_bytes()).method)],
+            METHODS[usize::from(target_of(&Request::Line(line.as_bytes())).method)],
             method,
             "{line}"
         );
@@ -118,9 +129,9 @@ fn methods_are_a_fixed_set() {
 proptest! {
     #[test]
     fn no_bytes_panic(line in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = parse(&line, &mut TimeCache::default());
+        let _ = parse(&line, &mut Nginx::default());
         let (mut scratch, mut out) = (Vec::new(), String::new());
-        if let Some(target) = request(&line).target {
+        if let Some(target) = target_of(&Request::Line(&line)).target {
             template(target, &mut scratch, &mut out);
         }
         template(&line, &mut scratch, &mut out);
@@ -131,9 +142,9 @@ proptest! {
     #[test]
     fn any_request_in_a_line_is_counted(request in "[ -!#-\\[\\]-~]{0,80}", user in "[ -!#-~]{0,20}") {
         let text = format!("1.2.3.4 - {user} [23/Nov/2025:02:23:40 +0000] \"{request}\" 200 6 \"-\" \"-\"");
-        let mut times = TimeCache::default();
+        let mut times = Nginx::default();
         let line = parse(text.as_bytes(), &mut times).unwrap();
-        prop_assert_eq!(line.request, request.as_bytes());
+        prop_assert_eq!(line.request, Request::Line(request.as_bytes()));
         prop_assert_eq!(line.status, 200);
     }
 }

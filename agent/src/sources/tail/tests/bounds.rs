@@ -20,7 +20,7 @@ impl LineSink for Failing {
     fn ready(&self) -> bool {
         true
     }
-    fn begin(&mut self, _pattern: usize, _path: &Path) {}
+    fn begin(&mut self, _stretch: &Stretch<'_>) {}
     fn line(&mut self, offset: u64, line: &[u8]) {
         assert!(line != b"bad", "a defect");
         self.0.line(offset, line);

@@ -33,7 +33,7 @@ impl LineSink for Lines {
     fn ready(&self) -> bool {
         self.lines.len() < self.room
     }
-    fn begin(&mut self, _pattern: usize, _path: &Path) {}
+    fn begin(&mut self, _stretch: &Stretch<'_>) {}
     fn line(&mut self, _offset: u64, line: &[u8]) {
         self.lines.push(String::from_utf8_lossy(line).into_owned());
     }

@@ -8,29 +8,19 @@
 
 use memchr::memchr;
 
+use super::{LineParser, Reading, Unread};
+use crate::sources::requests::line::{Line, Request};
 use crate::sources::tail::calendar::{Civil, digits, month, zone_ms};
 
 /// `[23/Nov/2026:02:23:40 +0000] ` before the request's opening quote.
 const TIME_BYTES: usize = 26;
 
-/// What a line says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// When the request ended, Unix ms, whole seconds.
-    pub time_ms: i64,
-    /// The request line as escaped by nginx.
-    pub request: &'a [u8],
-    /// Response status; 0 to 999.
-    pub status: u16,
-    /// Response body bytes.
-    pub response_bytes: u64,
-    /// How long it took, µs.
-    pub latency_us: Option<u64>,
-}
+const NO_STATUS: Unread = "no status of three digits behind the request";
+const NO_BYTES: Unread = "no byte count behind the status";
 
 /// The time of the line before: most lines share theirs.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TimeCache {
+struct TimeCache {
     text: [u8; TIME_BYTES],
     unix_ms: i64,
 }
@@ -45,32 +35,45 @@ impl TimeCache {
     }
 }
 
-/// Reads a line. `None` when it is not of this format.
-#[must_use]
-pub fn parse<'a>(line: &'a [u8], times: &mut TimeCache) -> Option<Line<'a>> {
-    let quote = memchr(b'"', line)?;
-    let bracketed: &[u8; TIME_BYTES + 3] = line[..quote].last_chunk()?;
-    let [b'[', time @ .., b']', b' '] = bracketed else {
-        return None;
-    };
-    let time_ms = times.unix_ms(time)?;
-    let (request, rest) = quoted(&line[quote + 1..])?;
-    let rest = rest.strip_prefix(b" ")?;
-    let (status, rest) = rest.split_first_chunk::<3>()?;
-    let status = u16::try_from(digits(status)?).ok()?;
-    let rest = rest.strip_prefix(b" ")?;
-    let end = memchr(b' ', rest).unwrap_or(rest.len());
-    let response_bytes = match &rest[..end] {
-        b"-" => 0,
-        text => u64::try_from(digits(text)?).ok()?,
-    };
-    Some(Line {
-        time_ms,
-        request,
-        status,
-        response_bytes,
-        latency_us: latency_us(&rest[end..]),
-    })
+/// Reads nginx's lines.
+#[derive(Debug, Default)]
+pub struct Nginx {
+    times: TimeCache,
+}
+
+impl LineParser for Nginx {
+    fn parse<'a>(&'a mut self, line: &'a [u8]) -> Result<Reading<'a>, Unread> {
+        let quote = memchr(b'"', line).ok_or("no quoted request")?;
+        let head = line[..quote]
+            .split_last_chunk::<{ TIME_BYTES + 3 }>()
+            .ok_or("no [time] before the request")?;
+        let (client, bracketed) = head;
+        let [b'[', time @ .., b']', b' '] = bracketed else {
+            return Err("no [time] before the request");
+        };
+        let time_ms = self.times.unix_ms(time).ok_or("the time is no date")?;
+        let (request, rest) =
+            quoted(&line[quote + 1..]).ok_or("the request's quotes do not close")?;
+        let rest = rest.strip_prefix(b" ").ok_or(NO_STATUS)?;
+        let (status, rest) = rest.split_first_chunk::<3>().ok_or(NO_STATUS)?;
+        let status = digits(status).and_then(|status| u16::try_from(status).ok());
+        let rest = rest.strip_prefix(b" ").ok_or(NO_BYTES)?;
+        let end = memchr(b' ', rest).unwrap_or(rest.len());
+        let response_bytes = match &rest[..end] {
+            b"-" => Some(0),
+            text => digits(text).and_then(|bytes| u64::try_from(bytes).ok()),
+        };
+        Ok(Reading::Request(Line {
+            time_ms,
+            request: Request::Line(request),
+            status: status.ok_or(NO_STATUS)?,
+            response_bytes: response_bytes.ok_or(NO_BYTES)?,
+            latency_us: latency_us(&rest[end..]),
+            upstream_latency_us: None,
+            client: &client[..memchr(b' ', client).unwrap_or(client.len())],
+            site: b"",
+        }))
+    }
 }
 
 /// Text up to its closing quote, and what follows.
