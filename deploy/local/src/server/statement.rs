@@ -63,9 +63,21 @@ fn parse_insert(sql: &[u8], complete: bool) -> Result<Option<Statement>, Fault> 
     {
         tokens.next();
     }
+    let mut selects = false;
     while let Some(token) = tokens.next() {
         if !complete && token.end == sql.len() {
             return Ok(None);
+        }
+        if selects {
+            // The engine's inserts of data take no SELECT, and in the text of the statement data
+            // is not safe: it can end early, or never.
+            if is(sql, token, "FORMAT") && takes_input(&sql[..token.start]) {
+                return Err(Fault::new(
+                    code::UNSUPPORTED_METHOD,
+                    "INSERT … SELECT FROM input(…) is not supported by the embedded engine; insert the data into a table, and select from that",
+                ));
+            }
+            continue;
         }
         if is(sql, token, "VALUES") {
             return Ok(Some(Statement::Insert {
@@ -92,7 +104,9 @@ fn parse_insert(sql: &[u8], complete: bool) -> Result<Option<Statement>, Fault> 
             .iter()
             .any(|word| is(sql, token, word))
         {
-            break;
+            // Behind it, the words above mean other things.
+            selects = true;
+            continue;
         }
         if is(sql, token, "INFILE") {
             return Err(Fault::new(
@@ -106,6 +120,18 @@ fn parse_insert(sql: &[u8], complete: bool) -> Result<Option<Statement>, Fault> 
     }
     forbid(sql)?;
     Ok(Some(Statement::Whole))
+}
+
+/// Whether an INSERT … SELECT reads the data that comes with it.
+fn takes_input(sql: &[u8]) -> bool {
+    let mut tokens = Lexer::new(sql).peekable();
+    while let Some(token) = tokens.next() {
+        let called = |next: &Token| &sql[next.start..next.end] == b"(";
+        if is(sql, token, "input") && tokens.peek().is_some_and(called) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What may never reach the engine: a second statement (it would run unseen), and writing files.

@@ -116,6 +116,7 @@ fn tells_rows_from_the_rest() {
         "CREATE TABLE t (a Int8)",
         "INSERT INTO t SELECT 1",
         "INSERT INTO t (a) SELECT 'VALUES'",
+        "INSERT INTO t SELECT values FROM format FORMAT CSV",
         "SELECTED",
     ] {
         assert_eq!(kind(sql), Statement::Whole, "{sql}");
@@ -123,13 +124,14 @@ fn tells_rows_from_the_rest() {
 }
 
 #[test]
-fn refuses_a_second_statement_and_files() {
+fn refuses_a_second_statement_files_and_data_for_a_select() {
     assert!(parse(b"SELECT ';' ; -- end\n", true).is_ok());
     for sql in [
         "SELECT 1; DROP TABLE t",
         "INSERT INTO t SELECT 1; DROP TABLE t",
         "SELECT 1 INTO OUTFILE 'x'",
         "INSERT INTO t FROM INFILE 'x' FORMAT CSV",
+        "INSERT INTO t SELECT a FROM (SELECT * FROM input('a Int8')) FORMAT Arrow\n1;2",
     ] {
         assert!(parse(sql.as_bytes(), true).is_err(), "{sql}");
     }
