@@ -14,7 +14,9 @@ use common::rows::{batch, contents, now_ms, series};
 use crmscope_collector::judge::{Entry, judge};
 use crmscope_collector::storage::{Config, Storage};
 use crmscope_collector::{schema, writer};
+use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::payload::Contents;
+use crmscope_proto::series::SeriesTable;
 use crmscope_proto::{Lane, SeriesKind};
 use prometheus_client::registry::Registry;
 
@@ -148,5 +150,57 @@ async fn what_is_sent_is_what_is_read() {
         marks
             .iter()
             .any(|mark| mark.lane == Lane::Metrics && mark.sequence == 2)
+    );
+}
+
+/// Zero failed logins is a claim: it needs a source that looked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_failed_to_log_in_only_where_somebody_watched() {
+    let engine = Engine::start();
+    let storage = store(&engine).await;
+    let received = now_ms();
+    let runs = |source: &str, failures: u64| {
+        let values: Vec<Option<u64>> = SourceMetric::METRICS
+            .iter()
+            .map(|metric| match metric.name {
+                "runs" => Some(5),
+                "failures" => Some(failures),
+                _ => Some(0),
+            })
+            .collect();
+        let mut table = SeriesTable::new(SeriesKind::Source, vec![source.to_owned()]);
+        table.push(received, 5000, &values).unwrap();
+        table
+    };
+    let mut entries = Vec::new();
+    for (agent_id, series) in [
+        ("fails", vec![runs("security", 1)]),
+        ("off", vec![runs("requests", 0)]),
+        ("watches", vec![runs("security", 0)]),
+    ] {
+        engine
+            .text(&format!(
+                "INSERT INTO crmscope.agents (agent_id, connected_at) VALUES ('{agent_id}', now64(3))"
+            ))
+            .await;
+        let metrics = Contents {
+            series,
+            ..Contents::default()
+        };
+        for (lane, contents) in [
+            (Lane::Metrics, &metrics),
+            (Lane::Presence, &contents(Lane::Presence, 1, 2)),
+        ] {
+            entries.push(judge(&batch(agent_id, lane, 1, contents), received).unwrap());
+        }
+    }
+    write(&storage, 1, &entries).await;
+    let query = include_str!("../../deploy/clickhouse/queries/overview_hosts.sql");
+    let sql = query.replace("{seconds:UInt32}", "300");
+    assert_eq!(
+        engine
+            .text(&format!("SELECT agent_id, failed_logins FROM ({sql})"))
+            .await,
+        "fails\t\\N\noff\t\\N\nwatches\t0\n"
     );
 }

@@ -1,6 +1,7 @@
 -- Question: how is every host right now, and how old is what is known?
 -- Every agent that ever connected has its row. NULL means that nothing is known: silence is never
--- green. Zero failed logins and zero drops are claimed only of an agent that was heard in the window.
+-- green. Zero failed logins are claimed only of an agent whose security source ran in the window and
+-- never failed, zero drops only of one that was heard in it.
 -- Parameters:
 --   seconds UInt32: how far the window reaches back; default 300, at most 7 days
 -- Columns:
@@ -37,6 +38,10 @@ login AS (
     WHERE toStartOfHour(ts) >= toStartOfHour(from_ts) AND ts >= from_ts AND class_uid = 3002 AND activity_id = 1 AND status_id = 2
     GROUP BY agent_id
 ),
+watch AS (
+    SELECT agent_id, sum(runs) > 0 AND sum(failures) + sum(timeouts) = 0 AS is_watching
+    FROM crmscope.source_raw WHERE ts >= from_ts AND source = 'security' GROUP BY agent_id
+),
 lost AS (
     SELECT agent_id, sumIf(items, disposition IN ('dropped', 'rejected')) AS dropped_items
     FROM crmscope.ledger WHERE received_at >= from_ts GROUP BY agent_id
@@ -47,7 +52,7 @@ SELECT a.agent_id AS agent_id, a.hostname AS hostname, a.agent_version AS agent_
     if(beat_ts > now_ts, 0, dateDiff('millisecond', beat_ts, now_ts)) / 1000 AS heartbeat_age_seconds,
     if(data_ts > now_ts, 0, dateDiff('millisecond', data_ts, now_ts)) / 1000 AS data_age_seconds,
     cpu_busy_ratio, memory_used_ratio, load1, requests_per_second, error_ratio, latency_p95_us,
-    coalesce(login.failed_logins, if(beat_ts >= from_ts, 0, NULL)) AS failed_logins,
+    coalesce(login.failed_logins, if(watch.is_watching, 0, NULL)) AS failed_logins,
     coalesce(lost.dropped_items, if(beat_ts >= from_ts, 0, NULL)) AS dropped_items
 FROM (SELECT * FROM crmscope.agents FINAL) AS a
 LEFT JOIN beat ON beat.agent_id = a.agent_id
@@ -55,6 +60,7 @@ LEFT JOIN data ON data.agent_id = a.agent_id
 LEFT JOIN host ON host.agent_id = a.agent_id
 LEFT JOIN request ON request.agent_id = a.agent_id
 LEFT JOIN login ON login.agent_id = a.agent_id
+LEFT JOIN watch ON watch.agent_id = a.agent_id
 LEFT JOIN lost ON lost.agent_id = a.agent_id
 ORDER BY agent_id
 SETTINGS join_use_nulls = 1
