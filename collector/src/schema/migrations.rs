@@ -55,4 +55,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(12, "0012_presence.sql"),
     file!(13, "0013_ledger.sql"),
     file!(14, "0014_agents.sql"),
+    file!(20, "0020_security_records.sql"),
 ];

@@ -1,8 +1,4 @@
 //! What a line means, and its row.
-//!
-//! Severity: 1 for what is as it should be (logins that succeed, ends of sessions, commands that
-//! are allowed), 2 for a single failure, 3 for an account that asked for rights it does not have
-//! or tried until it was thrown out.
 
 use std::net::IpAddr;
 
@@ -10,91 +6,10 @@ use crmscope_proto::payload::{SecurityRow, truncate};
 use crmscope_proto::v1::SecurityEvent;
 use sha2::{Digest, Sha256};
 
+pub(super) use super::kind::{Kind, Status};
+
 /// Longest text of an event, bytes.
 const TEXT_MAX_BYTES: usize = 256;
-
-/// What happened. One attempt to log in is one [`Kind::SshLogin`]; other kinds add what else the
-/// programs say about it, so that counting logins counts attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// sshd accepted or refused one attempt.
-    SshLogin,
-    /// A login name that does not exist, ahead of its attempts.
-    SshInvalidUser,
-    /// An account that sshd's rules shut out, ahead of its attempts.
-    SshUserRefused,
-    /// A connection was thrown out for too many attempts.
-    SshAttemptsExceeded,
-    /// A connection that did not log in within the time.
-    SshTimeout,
-    /// A connection ended; `preauth` in the detail: without a login.
-    SshDisconnect,
-    /// Something that does not speak SSH.
-    SshProbe,
-    /// A command by sudo, allowed or refused.
-    SudoCommand,
-    /// Wrong passwords for sudo, or none.
-    SudoPassword,
-    /// A change of user by su, done or refused.
-    SuSession,
-    /// PAM's own view of a failed authentication.
-    PamAuthentication,
-    /// PAM opened a session.
-    SessionOpened,
-    /// PAM closed a session.
-    SessionClosed,
-}
-
-impl Kind {
-    /// Name in rows.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::SshLogin => "ssh_login",
-            Self::SshInvalidUser => "ssh_invalid_user",
-            Self::SshUserRefused => "ssh_user_refused",
-            Self::SshAttemptsExceeded => "ssh_attempts_exceeded",
-            Self::SshTimeout => "ssh_timeout",
-            Self::SshDisconnect => "ssh_disconnect",
-            Self::SshProbe => "ssh_probe",
-            Self::SudoCommand => "sudo_command",
-            Self::SudoPassword => "sudo_password",
-            Self::SuSession => "su_session",
-            Self::PamAuthentication => "pam_authentication",
-            Self::SessionOpened => "session_opened",
-            Self::SessionClosed => "session_closed",
-        }
-    }
-
-    /// OCSF class and activity: 3002 Authentication (1 logon, 2 logoff), 3003 Authorize Session
-    /// (1 assign privileges).
-    fn class(self, status: Status) -> (u32, u32) {
-        match (self, status) {
-            (Self::SudoCommand | Self::SuSession, _) => (3003, 1),
-            // Before a login there is nothing to log off from.
-            (Self::SshDisconnect, Status::Unknown) => (3002, 1),
-            (Self::SshDisconnect | Self::SessionClosed, _) => (3002, 2),
-            _ => (3002, 1),
-        }
-    }
-
-    fn severity(self, status: Status) -> u32 {
-        match (self, status) {
-            (Self::SshAttemptsExceeded, _) | (Self::SudoCommand, Status::Failure) => 3,
-            (_, Status::Failure) => 2,
-            (_, Status::Success | Status::Unknown) => 1,
-        }
-    }
-}
-
-/// How it ended, numbered as in OCSF.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Status {
-    /// The line does not say.
-    #[default]
-    Unknown = 0,
-    Success = 1,
-    Failure = 2,
-}
 
 /// A line that was understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +23,11 @@ pub(super) struct Event<'a> {
     pub(super) address: &'a str,
     pub(super) port: u16,
     pub(super) count: u32,
+    /// Data records concerned; 0 where the line tells none.
+    pub(super) records: u64,
     pub(super) detail: &'a str,
+    /// What the line makes worse than its kind is.
+    pub(super) severity_at_least: u32,
 }
 
 impl<'a> Event<'a> {
@@ -122,7 +41,9 @@ impl<'a> Event<'a> {
             address: "",
             port: 0,
             count: 1,
+            records: 0,
             detail: "",
+            severity_at_least: 0,
         }
     }
 
@@ -184,13 +105,17 @@ pub(super) fn row(event: &Event<'_>, origin: &Origin<'_>) -> SecurityRow {
             class_uid,
             activity_id,
             status_id: event.status as u32,
-            severity_id: event.kind.severity(event.status),
+            severity_id: event
+                .kind
+                .severity(event.status)
+                .max(event.severity_at_least),
             user: bounded(event.user),
             target_user: bounded(event.target_user),
             source_address: address(event.address).to_owned(),
             source_port: u32::from(event.port),
             process_id: origin.process_id,
             count: event.count.max(1),
+            records: event.records,
             detail: bounded(event.detail),
             ..SecurityEvent::default()
         },

@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::entry::FIELDS;
+use super::message::identifiers;
 use crate::sources::SourceError;
 
 /// Longest entry, bytes. Messages of these programs have a kilobyte at most.
@@ -30,9 +31,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// How long a child must have run for its end to count as the first one.
 const STEADY: Duration = Duration::from_secs(60);
-
-/// Names the programs log with.
-const IDENTIFIERS: [&str; 5] = ["sshd", "sshd-session", "sshd-auth", "sudo", "su"];
 
 /// Where reading goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +140,7 @@ impl Journal {
             ])
             .arg(format!("--output-fields={FIELDS}"))
             .arg(from)
-            .args(IDENTIFIERS.map(|name| format!("SYSLOG_IDENTIFIER={name}")))
+            .args(identifiers().map(|name| format!("SYSLOG_IDENTIFIER={name}")))
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

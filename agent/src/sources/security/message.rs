@@ -1,7 +1,15 @@
 //! From a program's message to its meaning.
 
 use super::event::{Event, Meaning};
-use super::{privileges, sshd};
+use super::{accounts, privileges, sshd};
+
+/// Names that programs other than [`accounts::TOOLS`] log with.
+const IDENTIFIERS: [&str; 5] = ["sshd", "sshd-session", "sshd-auth", "sudo", "su"];
+
+/// Every name that programs log with whose lines are read.
+pub(super) fn identifiers() -> impl Iterator<Item = &'static str> {
+    IDENTIFIERS.into_iter().chain(accounts::TOOLS)
+}
 
 /// A program whose lines are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +17,8 @@ pub(super) enum Program {
     Sshd,
     Sudo,
     Su,
+    /// One of [`accounts::TOOLS`].
+    Accounts(&'static str),
 }
 
 impl Program {
@@ -18,7 +28,10 @@ impl Program {
             "sshd" | "sshd-session" | "sshd-auth" => Self::Sshd,
             "sudo" => Self::Sudo,
             "su" => Self::Su,
-            _ => return None,
+            other => {
+                let tool = accounts::TOOLS.into_iter().find(|tool| *tool == other)?;
+                Self::Accounts(tool)
+            }
         })
     }
 
@@ -28,6 +41,7 @@ impl Program {
             Self::Sshd => "sshd",
             Self::Sudo => "sudo",
             Self::Su => "su",
+            Self::Accounts(tool) => tool,
         }
     }
 }
@@ -65,5 +79,6 @@ fn once(program: Program, message: &str) -> Meaning<'_> {
         Program::Sshd => sshd::parse(message),
         Program::Sudo => privileges::sudo(message),
         Program::Su => privileges::su(message),
+        Program::Accounts(_) => accounts::parse(message),
     }
 }

@@ -10,10 +10,12 @@
 //! account of the host can write a line that looks like sshd's.
 //! Leaves correlation and judgement to the collector, and following files to [`super::tail`].
 
+mod accounts;
 mod config;
 mod entry;
 mod event;
 mod journal;
+mod kind;
 mod message;
 mod privileges;
 mod sink;

@@ -163,6 +163,12 @@ fn unix(text: &str) -> Meaning<'_> {
             ..Event::new(Kind::SessionClosed, Status::Success)
         });
     }
+    if let Some(user) = text.strip_prefix("password changed for ") {
+        return Meaning::Event(Event {
+            target_user: user,
+            ..Event::new(Kind::PasswordChanged, Status::Success)
+        });
+    }
     let quiet = [
         "check pass; user unknown",
         "conversation failed",

@@ -66,6 +66,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.u32("process_id", event().map(|event| event.process_id));
     // A message that leaves the field out still tells of one event.
     native.u32("count", event().map(|event| event.count.max(1)));
+    native.u64("records", event().map(|event| event.records));
     native.string("detail", event().map(|event| event.detail.as_bytes()));
     Some(Insert::new("security_events", block, rows.len(), native))
 }

@@ -251,10 +251,10 @@ fn syslog_heads() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "\\PC{0,120}", start in 0usize..12) {
-        let starts = ["", "Failed password for ", "Accepted publickey for ", "Invalid user ", "User ", "Connection closed by ", "pam_unix(sshd:auth): authentication failure; ", "PAM ", "message repeated 2 times: [ ", "(to ", "a : ", "Disconnecting "];
+    fn no_text_panics(text in "\\PC{0,120}", start in 0usize..22) {
+        let starts = ["", "Failed password for ", "Accepted publickey for ", "Invalid user ", "User ", "Connection closed by ", "pam_unix(sshd:auth): authentication failure; ", "PAM ", "message repeated 2 times: [ ", "(to ", "a : ", "Disconnecting ", "new user: name=", "add '", "delete '", "change user '", "user ", "members of group ", "password for '", "group changed in /etc/group (group ", "failed adding user '", "changed user '"];
         let message = format!("{}{text}", starts[start]);
-        for program in [Program::Sshd, Program::Sudo, Program::Su] {
+        for program in [Program::Sshd, Program::Sudo, Program::Su, Program::Accounts("useradd")] {
             if let Meaning::Event(event) = parse(program, &message) {
                 let origin = event::Origin { time_ms: 0, service: "sshd", process_id: 0, event_id: [0; 16] };
                 let row = event::row(&event, &origin);

@@ -1,4 +1,5 @@
 //! What lines mean, and what the source makes of files and of the journal.
 
+mod accounts;
 mod messages;
 mod source;
