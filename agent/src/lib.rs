@@ -117,6 +117,7 @@ impl Config {
             service: Some(String::new()),
             format: sources::requests::Format::default(),
         }];
+        template.sources.security.logs = vec![sources::security::LogConfig::template()];
         template
     }
 

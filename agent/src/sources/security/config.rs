@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::logs::config::LOGS_MAX;
+pub use super::logs::config::{Condition, Fields, KindOf, LogConfig, LogFormat};
 use crate::sources::tail::calendar::zone_ms;
 
 /// Whether events are read from systemd's journal.
@@ -71,6 +73,12 @@ pub struct Config {
     pub auth_logs: Vec<String>,
     /// Zone of times in authentication logs that carry none: "local" or an offset such as "+02:00".
     pub auth_log_zone: String,
+    /// Logs of auditd. Paths or globs.
+    pub audit_logs: Vec<String>,
+    /// Most log files open at once, rotated ones included.
+    pub max_files: usize,
+    /// Logs of applications.
+    pub logs: Vec<LogConfig>,
 }
 
 impl Default for Config {
@@ -86,6 +94,9 @@ impl Default for Config {
             ],
             auth_logs: vec!["/var/log/auth.log".to_owned(), "/var/log/secure".to_owned()],
             auth_log_zone: "local".to_owned(),
+            audit_logs: vec!["/var/log/audit/audit.log".to_owned()],
+            max_files: 64,
+            logs: Vec::new(),
         }
     }
 }
@@ -108,16 +119,32 @@ impl Config {
                 self.interval_ms
             ));
         }
-        for path in &self.auth_logs {
-            if !Path::new(path).is_absolute() {
-                return Err(format!(
-                    "sources.security.auth_logs: {path:?} is not absolute"
-                ));
-            }
-            if let Err(error) = glob::Pattern::new(path) {
-                return Err(format!("sources.security.auth_logs: {path:?}: {error}"));
+        for (key, paths) in [
+            ("auth_logs", &self.auth_logs),
+            ("audit_logs", &self.audit_logs),
+        ] {
+            for path in paths {
+                if !Path::new(path).is_absolute() {
+                    return Err(format!("sources.security.{key}: {path:?} is not absolute"));
+                }
+                if let Err(error) = glob::Pattern::new(path) {
+                    return Err(format!("sources.security.{key}: {path:?}: {error}"));
+                }
             }
         }
+        if !(1..=1024).contains(&self.max_files) {
+            return Err(format!(
+                "sources.security.max_files is {}; use 1 to 1024",
+                self.max_files
+            ));
+        }
+        if self.logs.len() > LOGS_MAX {
+            return Err(format!(
+                "sources.security.logs has {} sections; use at most {LOGS_MAX}",
+                self.logs.len()
+            ));
+        }
+        self.logs.iter().try_for_each(LogConfig::validate)?;
         if self.auth_log_zone != "local" && zone_ms(self.auth_log_zone.as_bytes()).is_none() {
             return Err(format!(
                 "sources.security.auth_log_zone is {:?}; use \"local\" or an offset such as \"+02:00\"",

@@ -190,6 +190,12 @@ impl Kind {
                 | Self::GroupChanged
                 | Self::GroupMemberAdded
                 | Self::GroupMemberRemoved
+                | Self::AuditAccountCreated
+                | Self::AuditAccountDeleted
+                | Self::AuditAccountChanged
+                | Self::AuditGroupCreated
+                | Self::AuditGroupDeleted
+                | Self::AuditGroupChanged
                 | Self::AuditConfigChanged
                 | Self::AuditRuleMatched,
                 _,

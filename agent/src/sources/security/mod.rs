@@ -1,7 +1,7 @@
-//! Security events: logins, changes of user and uses of privileges, from the journal or from
-//! authentication logs.
+//! Security events: logins, changes of user and of accounts, uses of privileges and exports of data,
+//! from the journal or from authentication logs, from auditd and from logs of applications.
 //!
-//! Owns what lines of sshd, sudo, su and PAM mean. Promises that each line gives at most one event,
+//! Owns what lines of sshd, sudo, su, PAM, shadow's programs and auditd mean. Promises that each line gives at most one event,
 //! that an event's id depends only on where it was read, that names from outside are data (they
 //! decide neither who an event is about nor where it came from), and that neither raw lines nor
 //! arguments of commands leave the host. A line that is not understood is counted and nothing is
@@ -11,13 +11,16 @@
 //! Leaves correlation and judgement to the collector, and following files to [`super::tail`].
 
 mod accounts;
+mod audit;
 mod config;
 mod entry;
 mod event;
 mod journal;
 mod kind;
+mod logs;
 mod message;
 mod privileges;
+mod reading;
 mod sink;
 mod sshd;
 mod syslog;
@@ -32,29 +35,36 @@ use serde::{Deserialize, Serialize};
 
 use super::tail::{Limits, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
-pub use config::{Config, JournalMode};
+pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogFormat};
 use journal::{Journal, Position};
+use logs::FollowedLog;
+use logs::sink::LogSink;
 use sink::{Counts, Sink};
 use syslog::Zone;
 
-/// Most files of authentication logs open at once.
-const AUTH_LOGS_MAX_FILES: usize = 32;
+/// Version of [`Checkpoint`]; those without one are of the first.
+const CHECKPOINT_VERSION: u32 = 2;
 
-/// Read from authentication logs in a run.
+/// Read from authentication logs in a run, and from the other logs.
 const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Where events come from; decided at the first run.
+/// Where logins and privileges come from; decided at the first run.
 #[derive(Debug)]
 enum Feed {
     Journal(Journal),
     Logs(Tailer),
 }
 
-/// Where reading stands in both feeds, so that a change from one to the other loses neither.
+/// Where reading stands in all feeds, so that a change from one to the other loses neither.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Checkpoint {
+    version: u32,
     journal: Option<Position>,
+    /// Authentication logs.
     logs: Option<String>,
+    /// auditd's and applications' logs, from version 2 on.
+    followed: Option<String>,
 }
 
 /// Reads security events.
@@ -63,6 +73,9 @@ pub struct SecuritySource {
     config: Config,
     zone: Zone,
     feed: Option<Feed>,
+    /// How auditd's and applications' logs are read, in the order of the tailer's patterns.
+    logs: Vec<FollowedLog>,
+    followed: Option<Tailer>,
     restored: Checkpoint,
     held: Vec<SecurityRow>,
 }
@@ -75,6 +88,8 @@ impl SecuritySource {
             zone: Zone::of(&config.auth_log_zone),
             config: config.clone(),
             feed: None,
+            logs: Vec::new(),
+            followed: None,
             restored: Checkpoint::default(),
             held: Vec::new(),
         }
@@ -101,18 +116,38 @@ impl SecuritySource {
                 "no readable journal, reading authentication logs; add the agent's user to the group systemd-journal if there is one"
             );
         }
+        let saved = self.restored.logs.take();
+        Feed::Logs(self.tailer(self.config.auth_logs.clone(), saved))
+    }
+
+    /// Follows auditd's and applications' logs.
+    fn follow(&mut self) -> Tailer {
+        let mut patterns = self.config.audit_logs.clone();
+        self.logs = patterns.iter().map(|_| FollowedLog::audit()).collect();
+        for log in &self.config.logs {
+            // The config was validated: each can be built.
+            if let Ok(built) = FollowedLog::build(log) {
+                patterns.push(log.path.clone());
+                self.logs.push(built);
+            }
+        }
+        let saved = self.restored.followed.take();
+        self.tailer(patterns, saved)
+    }
+
+    fn tailer(&self, patterns: Vec<String>, saved: Option<String>) -> Tailer {
         let limits = Limits {
-            max_files: AUTH_LOGS_MAX_FILES,
+            max_files: self.config.max_files,
             run_max_bytes: RUN_MAX_BYTES,
             from_start: false,
         };
-        let mut tailer = Tailer::new(self.config.auth_logs.clone(), limits);
-        if let Some(saved) = self.restored.logs.take()
+        let mut tailer = Tailer::new(patterns, limits);
+        if let Some(saved) = saved
             && let Err(error) = tailer.restore(saved.as_bytes())
         {
             tracing::warn!(source = "security", %error, "reading starts without a checkpoint");
         }
-        Feed::Logs(tailer)
+        tailer
     }
 }
 
@@ -155,7 +190,22 @@ impl Source for SecuritySource {
         };
         sink.counts.report(rows);
         self.feed = Some(feed);
-        outcome
+        let mut followed = match self.followed.take() {
+            Some(followed) => followed,
+            None => self.follow(),
+        };
+        let mut sink = LogSink {
+            held: &mut self.held,
+            logs: &mut self.logs,
+            now_ms: moment.wall_ms,
+            path: String::new(),
+            log: 0,
+            counts: Counts::default(),
+        };
+        let also = followed.poll(moment.monotonic, &mut sink);
+        sink.counts.report(rows);
+        self.followed = Some(followed);
+        outcome.and(also)
     }
 
     fn drain(&mut self, _moment: Moment, rows: &mut Rows<'_>) {
@@ -164,9 +214,14 @@ impl Source for SecuritySource {
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
         let mut checkpoint = Checkpoint {
+            version: CHECKPOINT_VERSION,
             journal: self.restored.journal.clone(),
             logs: self.restored.logs.clone(),
+            followed: self.restored.followed.clone(),
         };
+        if let Some(followed) = &self.followed {
+            checkpoint.followed = String::from_utf8(followed.checkpoint()).ok();
+        }
         match &self.feed {
             Some(Feed::Journal(journal)) => checkpoint.journal = Some(journal.position.clone()),
             Some(Feed::Logs(tailer)) => {
@@ -178,8 +233,16 @@ impl Source for SecuritySource {
     }
 
     fn restore(&mut self, checkpoint: &[u8]) {
-        match serde_json::from_slice(checkpoint) {
-            Ok(restored) => self.restored = restored,
+        match serde_json::from_slice::<Checkpoint>(checkpoint) {
+            Ok(restored) if restored.version <= CHECKPOINT_VERSION => self.restored = restored,
+            Ok(restored) => {
+                tracing::warn!(
+                    source = "security",
+                    version = restored.version,
+                    known = CHECKPOINT_VERSION,
+                    "the checkpoint is of a newer agent, reading starts without it"
+                );
+            }
             Err(error) => {
                 tracing::warn!(source = "security", %error, "reading starts without a checkpoint");
             }

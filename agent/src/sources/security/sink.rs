@@ -21,9 +21,9 @@ const EVENT_MAX_AGE_MS: i64 = TIMESTAMP_MAX_PAST_MS - 24 * 3_600_000;
 /// What became of lines.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    lines: u64,
-    unparsed: u64,
-    dropped: u64,
+    pub(super) lines: u64,
+    pub(super) unparsed: u64,
+    pub(super) dropped: u64,
 }
 
 impl Counts {
@@ -50,16 +50,27 @@ impl Sink<'_> {
             Meaning::Nothing => {}
             Meaning::Unknown => self.counts.unparsed += 1,
             Meaning::Event(event) if trusted || needs_no_trust(&event) => {
-                let age_ms = self.now_ms.saturating_sub(origin.time_ms);
-                if !(-TIMESTAMP_MAX_FUTURE_MS..=EVENT_MAX_AGE_MS).contains(&age_ms) {
-                    self.counts.dropped += 1;
-                } else {
-                    self.held.push(row(&event, origin));
-                }
+                hold(self.held, &mut self.counts, &event, origin, self.now_ms);
             }
             // Forged: logged under sshd's name by somebody else.
             Meaning::Event(_) => self.counts.dropped += 1,
         }
+    }
+}
+
+/// Holds the row of an event, unless it is too old or too far ahead for a collector.
+pub(super) fn hold(
+    held: &mut Vec<SecurityRow>,
+    counts: &mut Counts,
+    event: &Event<'_>,
+    origin: &Origin<'_>,
+    now_ms: i64,
+) {
+    let age_ms = now_ms.saturating_sub(origin.time_ms);
+    if (-TIMESTAMP_MAX_FUTURE_MS..=EVENT_MAX_AGE_MS).contains(&age_ms) {
+        held.push(row(event, origin));
+    } else {
+        counts.dropped += 1;
     }
 }
 

@@ -24,7 +24,7 @@ impl Zone {
     }
 
     /// Unix time of a civil time given as if it were UTC.
-    fn unix_ms(&self, civil_ms: i64) -> i64 {
+    pub(super) fn unix_ms(&self, civil_ms: i64) -> i64 {
         match self {
             Self::Fixed(offset) => civil_ms - offset,
             Self::Host(zone) => {
@@ -68,7 +68,8 @@ pub(super) fn parse<'a>(line: &'a str, zone: &Zone, now_ms: i64) -> Option<Entry
     })
 }
 
-fn dated<'a>(line: &'a str, zone: &Zone, now_ms: i64) -> Option<(i64, &'a str)> {
+/// Takes the time off the start of a line.
+pub(super) fn dated<'a>(line: &'a str, zone: &Zone, now_ms: i64) -> Option<(i64, &'a str)> {
     if line.as_bytes().first()?.is_ascii_digit() {
         let (time, rest) = line.split_once(' ')?;
         return Some((rfc3339(time.as_bytes())?, rest));

@@ -1,5 +1,9 @@
 //! What lines mean, and what the source makes of files and of the journal.
 
 mod accounts;
+mod audit;
+mod bench;
+mod followed;
+mod logs;
 mod messages;
 mod source;

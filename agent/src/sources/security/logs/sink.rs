@@ -1,0 +1,71 @@
+//! Lines of followed logs become rows here, and what does not is counted.
+
+use crmscope_proto::payload::SecurityRow;
+
+use super::super::event::{Origin, event_id};
+use super::super::reading::Outcome;
+use super::super::sink::{Counts, HELD_MAX, hold};
+use super::FollowedLog;
+use crate::sources::tail::{LineSink, Stretch};
+
+/// Takes lines, and holds their events.
+pub(in crate::sources::security) struct LogSink<'a> {
+    pub(in crate::sources::security) held: &'a mut Vec<SecurityRow>,
+    /// In the order of the tailer's patterns.
+    pub(in crate::sources::security) logs: &'a mut [FollowedLog],
+    pub(in crate::sources::security) now_ms: i64,
+    /// The file whose lines come, and which log it belongs to.
+    pub(in crate::sources::security) path: String,
+    pub(in crate::sources::security) log: usize,
+    pub(in crate::sources::security) counts: Counts,
+}
+
+impl LineSink for LogSink<'_> {
+    fn ready(&self) -> bool {
+        self.held.len() < HELD_MAX
+    }
+
+    fn begin(&mut self, stretch: &Stretch<'_>) {
+        self.path.clear();
+        self.path.push_str(&stretch.path.to_string_lossy());
+        self.log = stretch.pattern;
+    }
+
+    fn line(&mut self, offset: u64, line: &[u8]) {
+        self.counts.lines += 1;
+        let Some(log) = self.logs.get_mut(self.log) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(line);
+        match log.read(text.strip_suffix('\r').unwrap_or(&text), self.now_ms) {
+            Outcome::Nothing => {}
+            Outcome::Unknown => self.counts.unparsed += 1,
+            Outcome::Event(reading) => {
+                let service = if reading.service.is_empty() {
+                    &log.service
+                } else {
+                    &reading.service
+                };
+                let origin = Origin {
+                    time_ms: reading.time_ms,
+                    service,
+                    process_id: reading.process_id,
+                    // As for authentication logs: where it was written, and what it says.
+                    event_id: event_id(&[
+                        b"file",
+                        self.path.as_bytes(),
+                        &offset.to_le_bytes(),
+                        line,
+                    ]),
+                };
+                let event = reading.event();
+                hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
+            }
+        }
+    }
+
+    fn dropped(&mut self) {
+        self.counts.lines += 1;
+        self.counts.dropped += 1;
+    }
+}
