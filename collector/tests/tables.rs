@@ -115,8 +115,8 @@ async fn what_is_sent_is_what_is_read() {
         "metrics\t9\t10\n"
     );
     assert_eq!(
-        engine.text("SELECT kind, service, method, hex(user), source_address, source_port, process_id, type_uid, sum(count), uniqExact(event_id) FROM crmscope.security_events GROUP BY ALL").await,
-        "ssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t192.0.2.7\t65535\t42\t300201\t10\t10\n"
+        engine.text("SELECT kind, service, method, hex(user), source_address, source_port, process_id, type_uid, sum(count), uniqExact(event_id), uniqExact(records), max(records) FROM crmscope.security_events GROUP BY ALL").await,
+        "ssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t192.0.2.7\t65535\t42\t300201\t10\t10\t10\t18446744073709551615\n"
     );
     assert_eq!(
         engine.text("SELECT sum(requests), sum(response_bytes), sum(latency_count), sum(latency_sum_us), max(latency_max_us), sum(arraySum(mapValues(latency))), countIf(status_class = 5) FROM crmscope.requests_raw").await,

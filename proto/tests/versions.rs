@@ -376,9 +376,13 @@ fn envelope(lane: Lane) -> Batch {
 
 /// The batch in the file, after its envelope was compared; writes the file first when asked to.
 fn fixture(lane: Lane, contents: &Contents) -> Contents {
+    named_fixture(lane.name(), lane, contents)
+}
+
+fn named_fixture(name: &str, lane: Lane, contents: &Contents) -> Contents {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
-        .join(format!("v1_{}.bin", lane.name()));
+        .join(format!("v1_{name}.bin"));
     if std::env::var("CRMSCOPE_WRITE_FIXTURES").is_ok_and(|value| value == "1") && !path.exists() {
         let batch = seal(contents, envelope(lane)).unwrap();
         std::fs::write(&path, batch.encode_to_vec()).unwrap();
@@ -453,6 +457,24 @@ fn security_events_of_version_1_decode_to_the_stated_rows() {
         ..Contents::default()
     };
     assert_eq!(fixture(Lane::Security, &stated), stated);
+}
+
+/// Field 17, which the first agents did not have.
+#[test]
+fn records_of_security_events_decode_to_the_stated_rows() {
+    let mut rows = security_rows();
+    for (row, records) in rows.iter_mut().zip([50_000, u64::MAX]) {
+        row.event.records = records;
+        row.kind = "data_export".to_owned();
+    }
+    let stated = Contents {
+        security: rows,
+        ..Contents::default()
+    };
+    assert_eq!(
+        named_fixture("security_records", Lane::Security, &stated),
+        stated
+    );
 }
 
 #[test]

@@ -89,9 +89,12 @@ fn every_query_and_every_chart_answers_from_real_rows() {
     fs::write(&access, lines).unwrap();
     let auth = stack.path("auth.log");
     fs::write(&auth, "").unwrap();
+    let odoo = stack.path("odoo.log");
+    fs::write(&odoo, "").unwrap();
     let sources = format!(
         "[sources.requests]\nfrom = \"start\"\nlogs = [{{ path = {access:?}, service = \"crm\" }}]\n\
-         [sources.security]\njournal = false\nauth_logs = [{auth:?}]\n[sources.filesystem]\ninterval_ms = 1000\n"
+         [sources.security]\njournal = false\nauth_logs = [{auth:?}]\n\
+         logs = [{{ path = {odoo:?}, format = \"odoo\" }}]\n[sources.filesystem]\ninterval_ms = 1000\n"
     );
     let mut agent = stack.start_agent("app-01", &sources);
     stack.wait_number(
@@ -108,16 +111,29 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             4000 + port
         );
     }
+    let time = date("+%Y-%m-%dT%H:%M:%S.000000+00:00");
+    // What tells an attempt again is not counted as one; joining sudo is worse than a new account.
+    let _ = write!(
+        failures,
+        "{time} app sshd[42]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=203.0.113.9\n\
+         {time} app useradd[43]: new user: name=eve, UID=1001, GID=1001, home=/home/eve, shell=/bin/sh, from=none\n\
+         {time} app usermod[44]: add 'eve' to group 'sudo'\n"
+    );
     fs::write(&auth, failures).unwrap();
+    let time = date("+%Y-%m-%d %H:%M:%S,000");
+    let export = format!(
+        "{time} 47 INFO crm odoo.addons.web.controllers.export: User 2 exported 5000 'res.partner' records from 203.0.113.9. Fields: name\n"
+    );
+    fs::write(&odoo, export.repeat(2)).unwrap();
     stack.wait_number(
         "every request",
         "SELECT toUInt64(sum(requests)) FROM requests_1d",
         |count| count == 400,
     );
     stack.wait_number(
-        "every failed login",
+        "every security event",
         "SELECT toUInt64(sum(events)) FROM security_1d",
-        |count| count == 7,
+        |count| count == 12,
     );
     stack.wait_number(
         "a file system",
@@ -146,6 +162,8 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         let first = answer.first().map_or("", String::as_str);
         // What the rows above must make of the first line.
         let expected: &[&str] = match name.as_str() {
+            "account_changes" => &["group_member_added\t1\t4\teve\t\tsudo\t1"],
+            "data_exports" => &["odoo\t2\t2\t10000\t5000\t0\t0\t['203.0.113.9']\t['res.partner']"],
             "failed_logins_by_source" => &["203.0.113.9\t7\t"],
             "top_routes_by_errors" => &["/broken", "50"],
             "top_routes_by_latency" => &["/slow"],
@@ -158,7 +176,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         );
         ran += 1;
     }
-    assert!(ran >= 14, "{ran} queries");
+    assert!(ran >= 16, "{ran} queries");
 
     let charts = stack
         .query::<(String, String)>("SELECT title, query FROM dashboards ORDER BY title")

@@ -24,6 +24,10 @@ macro_rules! queries {
 }
 
 queries! {
+    /// Accounts and groups that changed.
+    ACCOUNT_CHANGES = "account_changes";
+    /// Records that left applications, by user, beside the two weeks before.
+    DATA_EXPORTS = "data_exports";
     /// Failed logins by source address, and whether a source got in.
     FAILED_LOGINS_BY_SOURCE = "failed_logins_by_source";
     /// File systems nearest to full.

@@ -83,6 +83,7 @@ pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Content
                         source_address: "192.0.2.7".to_owned(),
                         source_port: 65_535,
                         process_id: 42,
+                        records: u64::MAX - u64::from(row),
                         ..SecurityEvent::default()
                     },
                     kind: "ssh_login".to_owned(),

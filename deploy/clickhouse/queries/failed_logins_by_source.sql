@@ -1,4 +1,5 @@
 -- Question: where do failed logins come from, and did any of those sources get in?
+-- Each attempt counts once: what PAM, auditd and sshd's other lines say about it again is left out.
 -- Parameters:
 --   agent String: one agent; default '', all of them
 --   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded; default the last day
@@ -24,7 +25,7 @@ SELECT e.source_address AS source_address,
 FROM crmscope.security_events AS e
 -- The hour leads the key, so it is what skips granules.
 WHERE toStartOfHour(e.ts) >= toStartOfHour({from:DateTime('UTC')}) AND e.ts >= {from:DateTime('UTC')} AND e.ts < {to:DateTime('UTC')}
-    AND e.class_uid = 3002 AND e.activity_id = 1 AND ({agent:String} = '' OR e.agent_id = {agent:String})
+    AND e.kind IN ('ssh_login', 'app_login', 'sudo_password') AND ({agent:String} = '' OR e.agent_id = {agent:String})
 GROUP BY source_address
 HAVING failed_logins > 0
 ORDER BY failed_logins DESC, source_address

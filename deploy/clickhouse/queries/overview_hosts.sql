@@ -35,7 +35,7 @@ request AS (
 login AS (
     SELECT agent_id, sum(count) AS failed_logins
     FROM crmscope.security_events
-    WHERE toStartOfHour(ts) >= toStartOfHour(from_ts) AND ts >= from_ts AND class_uid = 3002 AND activity_id = 1 AND status_id = 2
+    WHERE toStartOfHour(ts) >= toStartOfHour(from_ts) AND ts >= from_ts AND kind IN ('ssh_login', 'app_login', 'sudo_password') AND status_id = 2
     GROUP BY agent_id
 ),
 watch AS (

@@ -172,12 +172,17 @@ pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
 /// Any event. References are left at 0, as both ends keep them.
 pub(crate) fn security_row() -> impl Strategy<Value = SecurityRow> {
     (
-        (any::<[u8; 16]>(), time_ms(), any::<[u32; 7]>()),
+        (
+            any::<[u8; 16]>(),
+            time_ms(),
+            any::<[u32; 7]>(),
+            any::<u64>(),
+        ),
         [text(), text(), text(), text()],
         [text(), text(), text()],
     )
         .prop_map(
-            |((event_id, time_ms, numbers), texts, [kind, service, method])| {
+            |((event_id, time_ms, numbers, records), texts, [kind, service, method])| {
                 let [user, target_user, source_address, detail] = texts;
                 SecurityRow {
                     event: SecurityEvent {
@@ -190,6 +195,7 @@ pub(crate) fn security_row() -> impl Strategy<Value = SecurityRow> {
                         source_port: numbers[4],
                         process_id: numbers[5],
                         count: numbers[6],
+                        records,
                         user,
                         target_user,
                         source_address,

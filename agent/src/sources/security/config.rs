@@ -94,7 +94,7 @@ impl Default for Config {
             ],
             auth_logs: vec!["/var/log/auth.log".to_owned(), "/var/log/secure".to_owned()],
             auth_log_zone: "local".to_owned(),
-            audit_logs: vec!["/var/log/audit/audit.log".to_owned()],
+            audit_logs: Vec::new(),
             max_files: 64,
             logs: Vec::new(),
         }
