@@ -6,9 +6,9 @@ use super::super::message::{Program, parse};
 use super::super::syslog::{self, Zone};
 
 /// 23 Nov 2026, 03:00 UTC.
-const NOW_MS: i64 = 1_795_402_800_000;
+pub(super) const NOW_MS: i64 = 1_795_402_800_000;
 
-fn event(program: Program, message: &str) -> Event<'_> {
+pub(super) fn event(program: Program, message: &str) -> Event<'_> {
     match parse(program, message) {
         Meaning::Event(event) => event,
         other => panic!("{message:?} is {other:?}"),

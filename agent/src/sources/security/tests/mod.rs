@@ -5,5 +5,7 @@ mod audit;
 mod bench;
 mod followed;
 mod logs;
+mod mapped;
 mod messages;
+mod repeated;
 mod source;

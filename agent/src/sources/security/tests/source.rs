@@ -78,9 +78,13 @@ fn fake_journalctl(folder: &Path, then: &str) -> std::path::PathBuf {
 }
 
 fn journal_line(cursor: usize, capabilities: &str, message: &str) -> String {
+    journal_line_of("sshd-session", cursor, capabilities, message)
+}
+
+fn journal_line_of(program: &str, cursor: usize, capabilities: &str, message: &str) -> String {
     let json = serde_json::json!({
         "__CURSOR": format!("s=1;i={cursor}"), "__REALTIME_TIMESTAMP": "1795400620123456",
-        "SYSLOG_IDENTIFIER": "sshd-session", "_PID": "77", "_UID": "1000",
+        "SYSLOG_IDENTIFIER": program, "_PID": "77", "_UID": "1000",
         "_CAP_EFFECTIVE": capabilities, "MESSAGE": message,
     });
     format!("{json}\n")
@@ -138,6 +142,53 @@ fn the_journal_is_followed_and_continued_behind_the_last_entry() {
         "{arguments}"
     );
     assert!(runs[1].contains("--after-cursor=s=1;i=4 "), "{arguments}");
+}
+
+/// Any account can log under any name; only a program with rights changes accounts.
+#[test]
+fn changes_of_accounts_are_believed_of_those_who_can_make_them() {
+    let mut bench = Bench::new(|folder, config| {
+        config.journal = JournalMode::On;
+        config.journal_program = fake_journalctl(folder, "exec sleep 1000");
+    });
+    let joined = "add 'mallory' to group 'sudo'";
+    let entries = [
+        journal_line_of("usermod", 1, "0", joined),
+        journal_line_of("usermod", 2, "1fffeffffff", joined),
+        // passwd runs for an ordinary account with the rights of its file.
+        journal_line_of(
+            "passwd",
+            3,
+            "1ffffffffff",
+            "pam_unix(passwd:chauthtok): password changed for alice",
+        ),
+    ];
+    fs::write(bench.folder.path().join("entries"), entries.concat()).unwrap();
+    let rows = bench.wait_for(2);
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.kind.as_str(),
+                row.service.as_str(),
+                row.event.severity_id,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("group_member_added", "usermod", 4),
+            ("password_changed", "passwd", 1)
+        ]
+    );
+    assert_eq!(bench.counted(SourceMetric::Dropped), 1);
+    bench.source.stop();
+    let arguments = fs::read_to_string(bench.folder.path().join("arguments")).unwrap();
+    for program in ["sshd-session", "sudo", "useradd", "gpasswd"] {
+        let asked = format!("SYSLOG_IDENTIFIER={program}");
+        assert!(arguments.contains(&asked), "{arguments}");
+    }
 }
 
 #[test]
