@@ -1,6 +1,6 @@
 //! Batches written by older versions must decode to the rows they were made of, for ever.
 //!
-//! `fixtures/v1_<lane>.bin` each hold one encoded `Batch`. They stay as they were written: when the
+//! `fixtures/v1_<name>.bin` each hold one encoded `Batch`, called as its lane or as what it added. They stay as they were written: when the
 //! contract grows, add files of the new version and leave these. `CRMSCOPE_WRITE_FIXTURES=1` writes
 //! those that are missing from the rows stated here, and never replaces one.
 #![allow(

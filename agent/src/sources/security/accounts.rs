@@ -88,7 +88,8 @@ fn account(message: &str) -> Option<Event<'_>> {
     if let Some(rest) = message.strip_prefix("new user: name=") {
         let (name, _) = rest.split_once(", UID=")?;
         let detail = &rest[name.len() + 2..];
-        let root = detail.starts_with("UID=0,");
+        // A name or a folder may hold the like: then what is worse counts.
+        let root = detail.starts_with("UID=0,") || detail.contains(", UID=0,");
         return Some(Event {
             severity_at_least: if root { PRIVILEGED } else { 0 },
             ..event(Kind::AccountCreated, name, detail)
@@ -215,7 +216,7 @@ fn change(message: &str) -> Option<Event<'_>> {
             .filter_map(|property| rest.find(&format!("' {property} from '")))
             .min()?;
         let detail = &rest[begin + 2..];
-        let root = detail.starts_with("UID ") && detail.ends_with(" to '0'");
+        let root = detail.contains("UID from '") && detail.ends_with(" to '0'");
         return Some(Event {
             severity_at_least: if root { PRIVILEGED } else { 0 },
             ..event(Kind::AccountChanged, &rest[..begin], detail)
