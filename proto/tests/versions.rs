@@ -1,6 +1,6 @@
 //! Batches written by older versions must decode to the rows they were made of, for ever.
 //!
-//! `fixtures/v1_<name>.bin` each hold one encoded `Batch`, called as its lane or as what it added. They stay as they were written: when the
+//! `fixtures/v<version>_<lane>.bin` each hold one encoded `Batch`. They stay as they were written: when the
 //! contract grows, add files of the new version and leave these. `CRMSCOPE_WRITE_FIXTURES=1` writes
 //! those that are missing from the rows stated here, and never replaces one.
 #![allow(
@@ -376,13 +376,13 @@ fn envelope(lane: Lane) -> Batch {
 
 /// The batch in the file, after its envelope was compared; writes the file first when asked to.
 fn fixture(lane: Lane, contents: &Contents) -> Contents {
-    named_fixture(lane.name(), lane, contents)
+    fixture_of("v1", lane, contents)
 }
 
-fn named_fixture(name: &str, lane: Lane, contents: &Contents) -> Contents {
+fn fixture_of(version: &str, lane: Lane, contents: &Contents) -> Contents {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
-        .join(format!("v1_{name}.bin"));
+        .join(format!("{version}_{}.bin", lane.name()));
     if std::env::var("CRMSCOPE_WRITE_FIXTURES").is_ok_and(|value| value == "1") && !path.exists() {
         let batch = seal(contents, envelope(lane)).unwrap();
         std::fs::write(&path, batch.encode_to_vec()).unwrap();
@@ -459,9 +459,9 @@ fn security_events_of_version_1_decode_to_the_stated_rows() {
     assert_eq!(fixture(Lane::Security, &stated), stated);
 }
 
-/// Field 17, which the first agents did not have.
+/// With the number of records, field 17.
 #[test]
-fn records_of_security_events_decode_to_the_stated_rows() {
+fn security_events_of_version_2_decode_to_the_stated_rows() {
     let mut rows = security_rows();
     for (row, records) in rows.iter_mut().zip([50_000, u64::MAX]) {
         row.event.records = records;
@@ -471,10 +471,7 @@ fn records_of_security_events_decode_to_the_stated_rows() {
         security: rows,
         ..Contents::default()
     };
-    assert_eq!(
-        named_fixture("security_records", Lane::Security, &stated),
-        stated
-    );
+    assert_eq!(fixture_of("v2", Lane::Security, &stated), stated);
 }
 
 #[test]
