@@ -73,9 +73,11 @@ pub struct SecuritySource {
     config: Config,
     zone: Zone,
     feed: Option<Feed>,
-    /// How auditd's and applications' logs are read, in the order of the tailer's patterns.
-    logs: Vec<FollowedLog>,
+    /// How auditd's and applications' logs are read, in the order of the tailer's patterns. Several
+    /// ways for one path are asked in the order of the config.
+    logs: Vec<Vec<FollowedLog>>,
     followed: Option<Tailer>,
+    followed_first: bool,
     restored: Checkpoint,
     held: Vec<SecurityRow>,
 }
@@ -90,6 +92,7 @@ impl SecuritySource {
             feed: None,
             logs: Vec::new(),
             followed: None,
+            followed_first: false,
             restored: Checkpoint::default(),
             held: Vec::new(),
         }
@@ -122,17 +125,65 @@ impl SecuritySource {
 
     /// Follows auditd's and applications' logs.
     fn follow(&mut self) -> Tailer {
-        let mut patterns = self.config.audit_logs.clone();
-        self.logs = patterns.iter().map(|_| FollowedLog::audit()).collect();
-        for log in &self.config.logs {
-            // The config was validated: each can be built.
-            if let Ok(built) = FollowedLog::build(log) {
-                patterns.push(log.path.clone());
-                self.logs.push(built);
+        let audit = self.config.audit_logs.iter();
+        let audit = audit.map(|path| (path, FollowedLog::audit()));
+        // The config was validated: each can be built.
+        let others = self.config.logs.iter();
+        let others = others.filter_map(|log| Some((&log.path, FollowedLog::build(log).ok()?)));
+        let mut patterns: Vec<String> = Vec::new();
+        for (path, log) in audit.chain(others) {
+            match patterns.iter().position(|known| known == path) {
+                Some(position) => self.logs[position].push(log),
+                None => {
+                    patterns.push(path.clone());
+                    self.logs.push(vec![log]);
+                }
             }
         }
         let saved = self.restored.followed.take();
         self.tailer(patterns, saved)
+    }
+
+    /// Reads the journal or the authentication logs. Feeds stay in their place meanwhile, so that a
+    /// panic loses no position.
+    fn read_feed(&mut self, moment: Moment, rows: &Rows<'_>) -> Result<(), SourceError> {
+        if self.feed.is_none() {
+            self.feed = Some(self.open(moment));
+        }
+        let mut sink = Sink {
+            held: &mut self.held,
+            zone: &self.zone,
+            now_ms: moment.wall_ms,
+            path: String::new(),
+            counts: Counts::default(),
+        };
+        let outcome = match &mut self.feed {
+            Some(Feed::Journal(journal)) => journal.poll(moment.monotonic, &mut sink),
+            Some(Feed::Logs(tailer)) => tailer.poll(moment.monotonic, &mut sink),
+            None => Ok(()),
+        };
+        sink.counts.report(rows);
+        outcome
+    }
+
+    /// Reads auditd's and applications' logs.
+    fn read_followed(&mut self, moment: Moment, rows: &Rows<'_>) -> Result<(), SourceError> {
+        if self.followed.is_none() {
+            self.followed = Some(self.follow());
+        }
+        let mut sink = LogSink {
+            held: &mut self.held,
+            logs: &mut self.logs,
+            now_ms: moment.wall_ms,
+            path: String::new(),
+            log: 0,
+            counts: Counts::default(),
+        };
+        let outcome = self.followed.as_mut().map_or(Ok(()), |followed| {
+            followed.poll(moment.monotonic, &mut sink)
+        });
+        sink.counts.report(rows);
+        outcome
     }
 
     fn tailer(&self, patterns: Vec<String>, saved: Option<String>) -> Tailer {
@@ -173,39 +224,15 @@ impl Source for SecuritySource {
     }
 
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {
-        let mut feed = match self.feed.take() {
-            Some(feed) => feed,
-            None => self.open(moment),
-        };
-        let mut sink = Sink {
-            held: &mut self.held,
-            zone: &self.zone,
-            now_ms: moment.wall_ms,
-            path: String::new(),
-            counts: Counts::default(),
-        };
-        let outcome = match &mut feed {
-            Feed::Journal(journal) => journal.poll(moment.monotonic, &mut sink),
-            Feed::Logs(tailer) => tailer.poll(moment.monotonic, &mut sink),
-        };
-        sink.counts.report(rows);
-        self.feed = Some(feed);
-        let mut followed = match self.followed.take() {
-            Some(followed) => followed,
-            None => self.follow(),
-        };
-        let mut sink = LogSink {
-            held: &mut self.held,
-            logs: &mut self.logs,
-            now_ms: moment.wall_ms,
-            path: String::new(),
-            log: 0,
-            counts: Counts::default(),
-        };
-        let also = followed.poll(moment.monotonic, &mut sink);
-        sink.counts.report(rows);
-        self.followed = Some(followed);
-        outcome.and(also)
+        // In turns, so that a flood in one feed does not fill what is held before the other's turn.
+        self.followed_first = !self.followed_first;
+        if self.followed_first {
+            let followed = self.read_followed(moment, rows);
+            self.read_feed(moment, rows).and(followed)
+        } else {
+            let feed = self.read_feed(moment, rows);
+            self.read_followed(moment, rows).and(feed)
+        }
     }
 
     fn drain(&mut self, _moment: Moment, rows: &mut Rows<'_>) {

@@ -82,6 +82,11 @@ impl FollowedLog {
         })
     }
 
+    /// Service of events that do not name their own.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// What a line says.
     pub(super) fn read(&mut self, line: &str, now_ms: i64) -> Outcome {
         let zone = &self.zone;

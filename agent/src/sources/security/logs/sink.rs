@@ -11,8 +11,8 @@ use crate::sources::tail::{LineSink, Stretch};
 /// Takes lines, and holds their events.
 pub(in crate::sources::security) struct LogSink<'a> {
     pub(in crate::sources::security) held: &'a mut Vec<SecurityRow>,
-    /// In the order of the tailer's patterns.
-    pub(in crate::sources::security) logs: &'a mut [FollowedLog],
+    /// In the order of the tailer's patterns; of one pattern's, the first that knows a line reads it.
+    pub(in crate::sources::security) logs: &'a mut [Vec<FollowedLog>],
     pub(in crate::sources::security) now_ms: i64,
     /// The file whose lines come, and which log it belongs to.
     pub(in crate::sources::security) path: String,
@@ -33,16 +33,21 @@ impl LineSink for LogSink<'_> {
 
     fn line(&mut self, offset: u64, line: &[u8]) {
         self.counts.lines += 1;
-        let Some(log) = self.logs.get_mut(self.log) else {
+        let Some(logs) = self.logs.get_mut(self.log) else {
             return;
         };
         let text = String::from_utf8_lossy(line);
-        match log.read(text.strip_suffix('\r').unwrap_or(&text), self.now_ms) {
-            Outcome::Nothing => {}
-            Outcome::Unknown => self.counts.unparsed += 1,
-            Outcome::Event(reading) => {
+        let text = text.strip_suffix('\r').unwrap_or(&text);
+        let read = logs
+            .iter_mut()
+            .map(|log| (log.read(text, self.now_ms), log.service()))
+            .find(|(outcome, _)| *outcome != Outcome::Nothing);
+        match read {
+            None | Some((Outcome::Nothing, _)) => {}
+            Some((Outcome::Unknown, _)) => self.counts.unparsed += 1,
+            Some((Outcome::Event(reading), service)) => {
                 let service = if reading.service.is_empty() {
-                    &log.service
+                    service
                 } else {
                     &reading.service
                 };

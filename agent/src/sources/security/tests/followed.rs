@@ -180,6 +180,52 @@ fn feeds_do_not_stop_each_other() {
     assert_eq!(kinds(&rows), [("app_login", "odoo")]);
 }
 
+/// Several ways to read one file: each line is read once, by the first that knows it.
+#[test]
+fn one_file_may_be_read_in_several_ways() {
+    let mut bench = Bench::new(|folder, config| {
+        let log = |service: &str, outcome: &str, pattern: &str| LogConfig {
+            path: folder.join("desk.log").to_str().unwrap().to_owned(),
+            format: LogFormat::Regex,
+            service: Some(service.to_owned()),
+            kind: Some("app_login".to_owned()),
+            outcome: Some(outcome.to_owned()),
+            pattern: Some(pattern.to_owned()),
+            ..LogConfig::default()
+        };
+        config.logs = vec![
+            log("first", "failure", r"^(?P<time>\d+) no (?P<user>\w+)$"),
+            log("second", "success", r"^(?P<time>\d+) (?P<user>.*)$"),
+        ];
+    });
+    bench.append_to("desk.log", "");
+    bench.collect().unwrap();
+    bench.append_to("desk.log", "1795400620 no eve\n1795400620 bob\nother\n");
+    bench.collect().unwrap();
+    assert_eq!(
+        kinds(&bench.drain()),
+        [("app_login", "first"), ("app_login", "second")]
+    );
+}
+
+/// A flood in one feed leaves the other its turn.
+#[test]
+fn a_flood_starves_no_other_feed() {
+    let mut bench = bench();
+    bench.append("");
+    bench.append_to("odoo.log", "");
+    bench.collect().unwrap();
+    bench.append(&REFUSED.repeat(5 * sink::HELD_MAX));
+    bench.append_to("odoo.log", EXPORT);
+    let mut rows = Vec::new();
+    for _ in 0..2 {
+        bench.collect().unwrap();
+        rows.extend(bench.drain());
+    }
+    assert!(rows.iter().any(|row| row.kind == "data_export"));
+    assert_eq!(rows.len(), 2 * sink::HELD_MAX);
+}
+
 #[test]
 fn reading_waits_while_events_wait_and_old_ones_are_dropped() {
     let mut bench = bench();
