@@ -10,7 +10,8 @@
 //! Severity: 1 for what is as it should be (logins that succeed, ends of sessions, commands that
 //! are allowed), 2 for a single failure and for changes of accounts, 3 for an account that asked
 //! for rights it does not have or tried until it was thrown out, and for what makes auditing weaker.
-//! What gives an account the rights of root is 4 ([`super::event::Event::severity_at_least`]).
+//! What gives an account the rights of root, or switches auditing off, is 4
+//! ([`super::event::Event::severity_at_least`]).
 
 /// How it ended, numbered as in OCSF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
