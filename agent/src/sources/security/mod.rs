@@ -33,6 +33,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::payload::SecurityRow;
 use serde::{Deserialize, Serialize};
 
+use super::tail::zone::Zone;
 use super::tail::{Limits, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
 pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogFormat};
@@ -40,7 +41,6 @@ use journal::{Journal, Position};
 use logs::FollowedLog;
 use logs::sink::LogSink;
 use sink::{Counts, Sink};
-use syslog::Zone;
 
 /// Version of [`Checkpoint`]; those without one are of the first.
 const CHECKPOINT_VERSION: u32 = 2;

@@ -8,8 +8,9 @@ use super::entry;
 use super::event::{Event, Kind, Meaning, Origin, event_id, row};
 use super::journal::EntrySink;
 use super::message::{self, Program};
-use super::syslog::{self, Zone};
+use super::syslog;
 use crate::sources::Rows;
+use crate::sources::tail::zone::Zone;
 use crate::sources::tail::{LineSink, Stretch};
 
 /// Most events held: reading waits at this many until they are handed over.

@@ -1,45 +1,10 @@
 //! The head of a syslog line: time, host, program and process.
 //!
-//! Pure, but for the zone of the host. Times of the old form (`Nov 23 02:23:40`) have no year and
+//! Pure. Times of the old form (`Nov 23 02:23:40`) have no year and
 //! no zone: the year is the one that puts them nearest before now, the zone comes from config.
 
-use crate::sources::tail::calendar::{Civil, DAY_MS, digits, month, year_of, zone_ms};
-
-/// Zone of times that carry none.
-#[derive(Debug)]
-pub(super) enum Zone {
-    /// This far east of UTC, ms.
-    Fixed(i64),
-    /// The host's.
-    Host(tz::TimeZone),
-}
-
-impl Zone {
-    /// From a checked config value. A host without a readable zone is at UTC.
-    pub(super) fn of(text: &str) -> Self {
-        match zone_ms(text.as_bytes()) {
-            Some(offset) => Self::Fixed(offset),
-            None => tz::TimeZone::local().map_or(Self::Fixed(0), Self::Host),
-        }
-    }
-
-    /// Unix time of a civil time given as if it were UTC.
-    pub(super) fn unix_ms(&self, civil_ms: i64) -> i64 {
-        match self {
-            Self::Fixed(offset) => civil_ms - offset,
-            Self::Host(zone) => {
-                let offset_at = |unix_ms: i64| {
-                    zone.find_local_time_type(unix_ms.div_euclid(1000))
-                        .map_or(0, |found| i64::from(found.ut_offset()) * 1000)
-                };
-                // The offset is needed to know the moment whose offset it is: twice is enough but
-                // for the hour that a change of clocks repeats, where either is right.
-                let guess = civil_ms - offset_at(civil_ms);
-                civil_ms - offset_at(guess)
-            }
-        }
-    }
-}
+use crate::sources::tail::calendar::{Civil, DAY_MS, digits, month, rfc3339, year_of};
+use crate::sources::tail::zone::Zone;
 
 /// A line in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,36 +63,4 @@ pub(super) fn dated<'a>(line: &'a str, zone: &Zone, now_ms: i64) -> Option<(i64,
         .map(|civil_ms| zone.unix_ms(civil_ms))
         .find(|&time_ms| time_ms <= now_ms + DAY_MS)?;
     Some((time_ms, rest))
-}
-
-/// `2026-11-23T02:23:40.123456+00:00`
-fn rfc3339(text: &[u8]) -> Option<i64> {
-    let (head, rest) = text.split_first_chunk::<19>()?;
-    let separators = [4, 7, 10, 13, 16].map(|position| head[position]);
-    if separators != *b"--T::" {
-        return None;
-    }
-    let civil = Civil {
-        year: digits(&head[..4])?,
-        month: digits(&head[5..7])?,
-        day: digits(&head[8..10])?,
-        hour: digits(&head[11..13])?,
-        minute: digits(&head[14..16])?,
-        second: digits(&head[17..])?,
-    };
-    let (milliseconds, zone) = match rest.strip_prefix(b".") {
-        Some(rest) => {
-            let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let (fraction, zone) = rest.split_at(length);
-            if !(1..=9).contains(&length) {
-                return None;
-            }
-            let mut scaled = [b'0'; 3];
-            let kept = length.min(3);
-            scaled[..kept].copy_from_slice(&fraction[..kept]);
-            (digits(&scaled)?, zone)
-        }
-        None => (0, rest),
-    };
-    Some(civil.utc_ms()? + milliseconds - zone_ms(zone)?)
 }

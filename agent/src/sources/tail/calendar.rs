@@ -113,6 +113,38 @@ pub(crate) fn zone_ms(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// `2026-11-23T02:23:40.123456+00:00` as Unix ms.
+pub(crate) fn rfc3339(text: &[u8]) -> Option<i64> {
+    let (head, rest) = text.split_first_chunk::<19>()?;
+    let separators = [4, 7, 10, 13, 16].map(|position| head[position]);
+    if separators != *b"--T::" {
+        return None;
+    }
+    let civil = Civil {
+        year: digits(&head[..4])?,
+        month: digits(&head[5..7])?,
+        day: digits(&head[8..10])?,
+        hour: digits(&head[11..13])?,
+        minute: digits(&head[14..16])?,
+        second: digits(&head[17..])?,
+    };
+    let (milliseconds, zone) = match rest.strip_prefix(b".") {
+        Some(rest) => {
+            let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let (fraction, zone) = rest.split_at(length);
+            if !(1..=9).contains(&length) {
+                return None;
+            }
+            let mut scaled = [b'0'; 3];
+            let kept = length.min(3);
+            scaled[..kept].copy_from_slice(&fraction[..kept]);
+            (digits(&scaled)?, zone)
+        }
+        None => (0, rest),
+    };
+    Some(civil.utc_ms()? + milliseconds - zone_ms(zone)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ mod identity;
 mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod zone;
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::super::reading::Outcome;
-use super::super::syslog::Zone;
 use super::config::LogConfig;
 use super::mapping::{Field, Mapping};
+use crate::sources::tail::zone::Zone;
 
 /// Longest path of a field, members.
 const PATH_MAX: usize = 16;

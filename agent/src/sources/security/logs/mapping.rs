@@ -8,9 +8,9 @@ use crmscope_proto::payload::truncate;
 
 use super::super::event::{Kind, Status};
 use super::super::reading::{Outcome, Reading};
-use super::super::syslog::Zone;
 use super::config::LogConfig;
 use super::time;
+use crate::sources::tail::zone::Zone;
 
 /// Most different services, and most different methods, that one log may name: they become
 /// dictionaries in storage. The rest is `OTHER`.

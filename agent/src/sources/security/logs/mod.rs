@@ -17,7 +17,7 @@ mod time;
 
 use super::audit;
 use super::reading::Outcome;
-use super::syslog::Zone;
+use crate::sources::tail::zone::Zone;
 use config::{LogConfig, LogFormat};
 use json::Json;
 use pattern::Pattern;

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use regex::{Regex, RegexBuilder};
 
 use super::super::reading::Outcome;
-use super::super::syslog::Zone;
 use super::config::LogConfig;
 use super::mapping::{Field, Mapping};
+use crate::sources::tail::zone::Zone;
 
 /// Longest expression, bytes.
 const PATTERN_MAX_BYTES: usize = 4096;

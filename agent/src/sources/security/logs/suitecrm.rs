@@ -7,8 +7,8 @@
 
 use super::super::event::{Kind, Status};
 use super::super::reading::{Outcome, Reading};
-use super::super::syslog::Zone;
 use super::time;
+use crate::sources::tail::zone::Zone;
 
 /// Reads a line.
 pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Outcome {

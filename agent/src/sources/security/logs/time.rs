@@ -3,8 +3,9 @@
 //! Pure. Known are RFC 3339 and `2026-11-25 09:48:55,123`, Unix time in seconds to nanoseconds,
 //! syslog's `Nov 25 09:48:55`, and what `strftime("%c")` makes in the C and in English locales.
 
-use super::super::syslog::{self, Zone};
+use super::super::syslog;
 use crate::sources::tail::calendar::{Civil, digits, month, zone_ms};
+use crate::sources::tail::zone::Zone;
 
 /// Unix times from here on are ms, µs, ns; below it is seconds, up to the year 5138.
 const SECONDS_END: i64 = 100_000_000_000;

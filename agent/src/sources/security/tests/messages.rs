@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::super::entry;
 use super::super::event::{self, Event, Kind, Meaning, Status};
 use super::super::message::{Program, parse};
-use super::super::syslog::{self, Zone};
+use super::super::syslog;
+use crate::sources::tail::zone::Zone;
 
 /// 23 Nov 2026, 03:00 UTC.
 pub(super) const NOW_MS: i64 = 1_795_402_800_000;

@@ -2,8 +2,9 @@
 
 use super::super::event::{self, Kind, Meaning, Status};
 use super::super::message::{Program, parse};
-use super::super::syslog::{self, Zone};
+use super::super::syslog;
 use super::messages::{NOW_MS, event};
+use crate::sources::tail::zone::Zone;
 
 /// rsyslog's `message repeated` wraps the whole message, so that what a client typed stands inside.
 #[test]
