@@ -49,9 +49,8 @@ fn read(path: &str) -> u64 {
     let config = Config {
         from: From::Start,
         logs: vec![LogConfig {
-            path: path.to_owned(),
             service: Some("crm".to_owned()),
-            format: Format::Nginx,
+            ..LogConfig::new(path, Format::Nginx)
         }],
         ..Config::default()
     };

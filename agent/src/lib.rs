@@ -113,9 +113,9 @@ impl Config {
     pub fn template() -> Self {
         let mut template = Self::default();
         template.sources.requests.logs = vec![sources::requests::LogConfig {
-            path: String::new(),
             service: Some(String::new()),
-            format: sources::requests::Format::default(),
+            pattern: Some(String::new()),
+            ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];
         template

@@ -9,9 +9,56 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// nginx `combined`, with `$request_time` at the end for latencies.
+    /// Apache `common`, `combined` or `vhost_combined`, with `%D` at the end for latencies.
+    Apache,
+    /// Whichever the first lines of each file are of.
     #[default]
+    Auto,
+    /// As [`LogConfig::pattern`] says.
+    Custom,
+    /// nginx `combined`, with `$request_time` at the end for latencies.
     Nginx,
+    /// Odoo's own log.
+    Odoo,
+}
+
+impl Format {
+    /// Every format, by name.
+    pub const ALL: &'static [Self] = &[
+        Self::Apache,
+        Self::Auto,
+        Self::Custom,
+        Self::Nginx,
+        Self::Odoo,
+    ];
+
+    /// Name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Apache => "apache",
+            Self::Auto => "auto",
+            Self::Custom => "custom",
+            Self::Nginx => "nginx",
+            Self::Odoo => "odoo",
+        }
+    }
+
+    /// What it reads, for people.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Apache => {
+                "Apache's common, combined or vhost_combined, with or without %D at the end"
+            }
+            Self::Auto => "guessed from the first lines of each file",
+            Self::Custom => "nginx's log_format or Apache's LogFormat, given as `pattern`",
+            Self::Nginx => {
+                "nginx's combined, with or without $request_time $upstream_response_time at the end"
+            }
+            Self::Odoo => "Odoo's own log, with the requests of werkzeug in it",
+        }
+    }
 }
 
 /// Where reading starts in files that are there when a pattern is watched for the first time.
@@ -39,6 +86,43 @@ pub struct LogConfig {
     /// Shape of the lines.
     #[serde(default)]
     pub format: Format,
+    /// With format `custom`: nginx's `log_format` or Apache's `LogFormat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+}
+
+impl LogConfig {
+    /// A log of a path, without a named service.
+    #[must_use]
+    pub fn new(path: impl Into<String>, format: Format) -> Self {
+        Self {
+            path: path.into(),
+            service: None,
+            format,
+            pattern: None,
+        }
+    }
+
+    /// Whether the pattern is there where it is needed, and can be used.
+    fn check_pattern(&self) -> Result<(), String> {
+        match (self.format, &self.pattern) {
+            (Format::Custom, Some(pattern)) => super::formats::custom::Custom::new(pattern)
+                .map(drop)
+                .map_err(|error| {
+                    format!("sources.requests.logs: pattern of {:?}: {error}", self.path)
+                }),
+            (Format::Custom, None) => Err(format!(
+                "sources.requests.logs: {:?} has format \"custom\" and no pattern; add the server's log format as `pattern`",
+                self.path
+            )),
+            (other, Some(_)) => Err(format!(
+                "sources.requests.logs: {:?} has a pattern, which format \"{}\" does not use; set format = \"custom\"",
+                self.path,
+                other.name()
+            )),
+            (_, None) => Ok(()),
+        }
+    }
 }
 
 /// Settings of the requests source.
@@ -70,11 +154,7 @@ impl Default for Config {
             max_services: 32,
             max_files: 128,
             from: From::End,
-            logs: vec![LogConfig {
-                path: "/var/log/nginx/*access*.log".to_owned(),
-                service: None,
-                format: Format::Nginx,
-            }],
+            logs: vec![LogConfig::new("/var/log/nginx/*access*.log", Format::Auto)],
         }
     }
 }
@@ -129,6 +209,7 @@ impl Config {
                     super::aggregate::SERVICE_MAX_BYTES
                 ));
             }
+            log.check_pattern()?;
         }
         Ok(())
     }
@@ -181,18 +262,30 @@ mod tests {
         let good = Config::default();
         assert_eq!(good.validate(), Ok(()));
         let relative = Config {
-            logs: vec![LogConfig {
-                path: "logs/*.log".to_owned(),
-                service: None,
-                format: Format::Nginx,
-            }],
+            logs: vec![LogConfig::new("logs/*.log", Format::Nginx)],
             ..Config::default()
         };
         let none = Config {
             max_routes: 0,
             ..Config::default()
         };
-        for (config, key) in [(relative, "path"), (none, "max_routes")] {
+        let custom = |format, pattern: Option<&str>| Config {
+            logs: vec![LogConfig {
+                pattern: pattern.map(str::to_owned),
+                ..LogConfig::new("/a.log", format)
+            }],
+            ..Config::default()
+        };
+        let wanting = custom(Format::Custom, None);
+        let idle = custom(Format::Nginx, Some("%t"));
+        let bad = custom(Format::Custom, Some("%t %>s"));
+        for (config, key) in [
+            (relative, "path"),
+            (none, "max_routes"),
+            (wanting, "no pattern"),
+            (idle, "format = \"custom\""),
+            (bad, "no request"),
+        ] {
             assert!(config.validate().is_err_and(|error| error.contains(key)));
         }
         let text = serde_json::to_string(&good).unwrap();

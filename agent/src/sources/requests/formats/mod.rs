@@ -3,11 +3,19 @@
 //! Pure. A parser belongs to one file, so that it may remember what lines before said: the time
 //! that most lines share, the fields that a header announced.
 
+pub mod apache;
+pub mod auto;
+pub mod custom;
+mod durations;
+mod escapes;
 pub mod nginx;
+pub mod odoo;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
-use super::config::LogConfig;
+use super::config::{Format, LogConfig};
 use super::line::Line;
 
 /// What a line turned out to be.
@@ -45,6 +53,14 @@ pub trait LineParser: fmt::Debug + Send {
 #[must_use]
 pub fn parser(log: &LogConfig) -> Box<dyn LineParser> {
     match log.format {
-        super::Format::Nginx => Box::new(nginx::Nginx::default()),
+        Format::Apache => Box::new(apache::Apache::new(apache::Taken::All)),
+        Format::Auto => Box::new(auto::Auto::new(log)),
+        Format::Custom => {
+            let pattern = log.pattern.as_deref().unwrap_or_default();
+            let custom = custom::Custom::new(pattern);
+            Box::new(custom.expect("the pattern was compiled when the configuration was checked"))
+        }
+        Format::Nginx => Box::new(nginx::Nginx::default()),
+        Format::Odoo => Box::new(odoo::Odoo::default()),
     }
 }

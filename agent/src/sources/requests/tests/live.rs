@@ -126,9 +126,8 @@ fn counts_equal_those_of_a_real_nginx() {
     let config = Config {
         from: From::Start,
         logs: vec![LogConfig {
-            path: path.to_str().unwrap().to_owned(),
             service: Some("crm".to_owned()),
-            format: Format::Nginx,
+            ..LogConfig::new(path.to_str().unwrap(), Format::Nginx)
         }],
         ..Config::default()
     };

@@ -39,8 +39,7 @@ impl Bench {
                     .to_str()
                     .unwrap()
                     .to_owned(),
-                service: None,
-                format: Format::Nginx,
+                ..LogConfig::new("", Format::Nginx)
             }],
             ..config
         };
