@@ -1,10 +1,14 @@
 //! crmscope-agent: the command. Only wires; see the library.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Parser, Subcommand};
+use crmscope_agent::sources::requests::Format;
+use crmscope_agent::sources::requests::try_log::{self, Options};
 use crmscope_agent::{Config, LogFormat, runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -27,11 +31,49 @@ enum Command {
     Run,
     /// Read the configuration, say what is wrong with it, and exit.
     Validate,
+    /// Read an access log once and show what the agent would make of it.
+    ///
+    /// Guesses the format unless one is given, and shows routes, latencies, the lines that were
+    /// not understood and why, and the configuration to follow the log with. Needs no
+    /// configuration and sends nothing.
+    ///
+    /// Exit status: 0 when there was a request and every line was understood, 1 when not, or when
+    /// the log could not be read.
+    TryLog(TryLog),
+}
+
+#[derive(Args)]
+struct TryLog {
+    /// The log, compressed by gzip or not; `-` is standard input.
+    file: PathBuf,
+    /// Format of its lines, instead of a guess.
+    #[arg(long, value_parser = formats())]
+    format: Option<String>,
+    /// The server's own log format, as nginx's log_format or Apache's LogFormat has it.
+    #[arg(long)]
+    pattern: Option<String>,
+    /// Read only so many lines.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    lines: Option<u64>,
+    /// Show the first lines that were not understood. They may hold names and secrets.
+    #[arg(long)]
+    show_lines: bool,
+}
+
+/// Names of formats, with what they are in the help.
+fn formats() -> PossibleValuesParser {
+    let named = |format: &Format| PossibleValue::new(format.name()).help(format.description());
+    PossibleValuesParser::new(Format::ALL.iter().map(named))
 }
 
 fn main() -> ExitCode {
-    match start(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = Arguments::parse();
+    let result = match &arguments.command {
+        Some(Command::TryLog(options)) => try_log(options),
+        _ => start(&arguments).map(|()| ExitCode::SUCCESS),
+    };
+    match result {
+        Ok(code) => code,
         Err(error) => {
             // Before logging is set up, and for people at a terminal.
             #[allow(clippy::print_stderr, reason = "the last word of a failed command")]
@@ -41,6 +83,27 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn try_log(options: &TryLog) -> anyhow::Result<ExitCode> {
+    let name = options.format.as_deref();
+    let outcome = try_log::run(&Options {
+        file: options.file.clone(),
+        format: name.and_then(Format::named),
+        pattern: options.pattern.clone(),
+        max_lines: options.lines,
+        show_lines: options.show_lines,
+    })?;
+    match std::io::stdout().write_all(outcome.text.as_bytes()) {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        result => result.context("cannot write to standard output")?,
+    }
+    Ok(if outcome.good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {

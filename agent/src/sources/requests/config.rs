@@ -44,6 +44,15 @@ impl Format {
         }
     }
 
+    /// The format with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|format| format.name() == name)
+    }
+
     /// What it reads, for people.
     #[must_use]
     pub const fn description(self) -> &'static str {

@@ -9,10 +9,12 @@
 mod aggregate;
 mod config;
 pub mod formats;
+mod health;
 pub mod line;
 mod route;
 #[cfg(test)]
 mod tests;
+pub mod try_log;
 
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use super::{Moment, Rows, Source, SourceError, Worker};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
 use formats::{LineParser, Reading};
+use health::Health;
 
 /// Read in a run: some ten thousand lines, a few hundredths of a second.
 const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -52,6 +55,7 @@ struct Reader {
     number: u64,
     service: u32,
     parser: Box<dyn LineParser>,
+    health: Health,
 }
 
 impl RequestsSource {
@@ -159,6 +163,7 @@ impl LineSink for Counting<'_> {
                 number: stretch.number,
                 service,
                 parser: formats::parser(log),
+                health: Health::new(stretch.path),
             });
             self.readers.len() - 1
         });
@@ -172,12 +177,17 @@ impl LineSink for Counting<'_> {
         };
         let parsed = match reader.parser.parse(line) {
             Ok(Reading::Request(parsed)) => parsed,
-            Ok(Reading::Other) => return,
-            Err(_) => {
+            Ok(Reading::Other) => {
+                reader.health.understood();
+                return;
+            }
+            Err(reason) => {
                 self.unparsed += 1;
+                reader.health.unread(reason);
                 return;
             }
         };
+        reader.health.understood();
         let age_ms = self.now_ms.saturating_sub(parsed.time_ms);
         if !(-TIMESTAMP_MAX_FUTURE_MS..=LINE_MAX_AGE_MS).contains(&age_ms) {
             self.dropped += 1;

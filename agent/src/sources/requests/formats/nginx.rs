@@ -87,6 +87,7 @@ pub(super) fn common<'a>(line: &'a [u8], times: &mut TimeCache) -> Result<Common
     let rest = rest.strip_prefix(b" ").ok_or(NO_STATUS)?;
     let (status, rest) = rest.split_first_chunk::<3>().ok_or(NO_STATUS)?;
     let status = digits(status).and_then(|status| u16::try_from(status).ok());
+    let status = status.ok_or(NO_STATUS)?;
     let rest = rest.strip_prefix(b" ").ok_or(NO_BYTES)?;
     let end = memchr(b' ', rest).unwrap_or(rest.len());
     let response_bytes = match &rest[..end] {
@@ -97,7 +98,7 @@ pub(super) fn common<'a>(line: &'a [u8], times: &mut TimeCache) -> Result<Common
         before,
         time_ms,
         request,
-        status: status.ok_or(NO_STATUS)?,
+        status,
         response_bytes: response_bytes.ok_or(NO_BYTES)?,
         rest: &rest[end..],
     })

@@ -1,5 +1,3 @@
-use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -7,9 +5,8 @@ use crmscope_proto::payload::Contents;
 use tempfile::TempDir;
 
 use super::super::*;
+use super::neighbours::{AB, NGINX, free_port, installed, load, wait_for_port};
 use crate::sources::SourceStatistics;
-
-const NGINX: &str = "/usr/sbin/nginx";
 
 /// A real nginx on loopback, ended with the test.
 struct Nginx {
@@ -21,11 +18,7 @@ struct Nginx {
 impl Nginx {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        // Taken by nginx a moment later; a test that loses the race fails loudly.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
+        let port = free_port();
         let at = folder.path().display();
         let config = format!(
             "daemon off; pid {at}/pid; error_log {at}/error.log; user root;
@@ -50,23 +43,12 @@ impl Nginx {
             folder,
             port,
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for_port(port);
         nginx
     }
 
     fn load(&self, requests: u32, path: &str) {
-        let done = Command::new("ab")
-            .args(["-q", "-c", "8", "-n", &requests.to_string()])
-            .arg(format!("http://127.0.0.1:{}{path}", self.port))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(done.success());
+        load(self.port, requests, path);
     }
 
     /// As logrotate does: rename, then have nginx reopen.
@@ -116,9 +98,7 @@ impl Drop for Nginx {
 /// Counts equal nginx's own, through a rotation with a restart in the middle of it.
 #[test]
 fn counts_equal_those_of_a_real_nginx() {
-    let tools = [NGINX, "/usr/bin/ab"];
-    if let Some(missing) = tools.iter().find(|tool| !Path::new(tool).exists()) {
-        println!("not run: {missing} is not installed");
+    if !installed(&[(NGINX, "nginx"), (AB, "apache2-utils")]) {
         return;
     }
     let nginx = Nginx::start();

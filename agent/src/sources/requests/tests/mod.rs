@@ -2,6 +2,8 @@
 
 mod bounds;
 mod live;
+mod live_formats;
+mod neighbours;
 mod parsing;
 mod source;
 

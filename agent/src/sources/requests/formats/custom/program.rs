@@ -2,7 +2,8 @@
 //!
 //! Fields in front of the first one that may hold anything are found from the line's start, those
 //! behind the last such field from its end. So that field, usually the unquoted user, gets what
-//! is left, whatever it holds. A field between two quotes of the pattern ends at the first quote
+//! is left, whatever it holds. Between two such fields the first one ends where what has a fixed
+//! width behind it fits. A field between two quotes of the pattern ends at the first quote
 //! that is not escaped, from whichever side it is looked for.
 
 use super::super::Unread;
@@ -169,8 +170,8 @@ impl Program {
                 Err(BETWEEN)
             };
         };
-        for step in steps {
-            let end = step.end(rest)?;
+        for (position, step) in steps.iter().enumerate() {
+            let end = step.end(rest, &self.steps[position + 1..self.turn])?;
             found.take(step.field, &rest[..end])?;
             let after = &rest[end..];
             rest = after.strip_prefix(step.after.as_slice()).ok_or(BETWEEN)?;
@@ -199,8 +200,8 @@ impl Program {
 }
 
 impl Step {
-    /// Where the field's text ends that `rest` begins with.
-    fn end(&self, rest: &[u8]) -> Result<usize, Unread> {
+    /// Where the field's text ends that `rest` begins with. `next` are the steps behind it.
+    fn end(&self, rest: &[u8], next: &[Self]) -> Result<usize, Unread> {
         if self.quoted {
             return quoted(rest).map(|(inside, _)| inside.len()).ok_or(QUOTES);
         }
@@ -209,7 +210,9 @@ impl Step {
             Shape::List if self.after.starts_with(b" ") => Ok(list_end(rest)),
             // A path follows.
             _ if self.after.is_empty() => memchr::memchr(b'/', rest).ok_or(BETWEEN),
-            _ => memchr::memmem::find(rest, &self.after).ok_or(BETWEEN),
+            _ => memchr::memmem::find_iter(rest, &self.after)
+                .find(|&end| fits(&rest[end + self.after.len()..], next))
+                .ok_or(BETWEEN),
         }
     }
 
@@ -236,6 +239,24 @@ impl Step {
                 .ok_or(BETWEEN),
         }
     }
+}
+
+/// Whether a text goes on as the steps of fixed width at the front say, and the literals behind
+/// them: a user's name may hold the bracket of the time, but not the time with the quote behind it.
+fn fits(mut rest: &[u8], steps: &[Step]) -> bool {
+    for step in steps {
+        let Shape::Fixed(width) = step.shape else {
+            break;
+        };
+        match rest
+            .get(width..)
+            .and_then(|after| after.strip_prefix(step.after.as_slice()))
+        {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Whether a quote stands in the text that no backslash escapes.

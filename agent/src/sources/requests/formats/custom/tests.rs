@@ -51,6 +51,15 @@ fn nginx_patterns() {
             },
         );
     }
+    // Two fields without quotes: the time with the quote behind it cannot be forged.
+    let two = COMBINED.replace(
+        "$request_time $upstream_response_time",
+        "$request_time $made_up",
+    );
+    for user in ["a b", r"a [25/Nov/2026:10:05:45 +0000] \x22 [25/Nov/2020"] {
+        let line = format!("1.2.3.4 - {user} {head} \"-\" \"curl\" 0.120 made up");
+        read(&two, &line, whole);
+    }
     // escape=json: literals and fields are JSON together.
     let json = r#"{"time":"$time_iso8601","ip":"$remote_addr","request":"$request","status":$status,"sent":"$body_bytes_sent","host":"$host","ua":"$http_user_agent","rt":$request_time,"urt":"$upstream_response_time","x":"$custom"}"#;
     for (agent, urt) in [
