@@ -3,7 +3,7 @@
 /// One request, as its line tells it. Texts are a stranger's: bounded by the line, not by sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// When the request ended, Unix ms.
+    /// When the request ended, or began where the format says that, Unix ms.
     pub time_ms: i64,
     /// Method and target.
     pub request: Request<'a>,

@@ -4,7 +4,7 @@
 //! Pure. Apache escapes client text (`\"`, `\\`, `\xc3`), the unquoted user too, so that a quote
 //! without a backslash is Apache's own. A virtual host is told from a client's address by its one
 //! colon: an IPv6 address has more, a name or IPv4 address none.
-//! A latency is only taken from the line's last field, when it is the sole bare field behind the
+//! The time is that of the request's arrival. A latency is only taken from the line's last field, when it is the sole bare field behind the
 //! byte count, is made of digits, and stands behind the quoted agent or right behind the byte
 //! count: that is where `%D` (µs) is put. A log with another number there (`%T`, `%I`) must be
 //! read as `custom`.
@@ -19,8 +19,8 @@ use crate::sources::tail::calendar::digits;
 pub enum Taken {
     /// Any of the formats; a number at the end is `%D`.
     All,
-    /// Only what nginx's `combined` is not: lines that begin with a virtual host. For guesses: a
-    /// number at the end may mean anything then.
+    /// Only what nginx's `combined` is not: nothing before the first line that begins with a
+    /// virtual host. For guesses: a number at the end may mean anything then.
     VirtualHosts,
 }
 
@@ -28,6 +28,8 @@ pub enum Taken {
 #[derive(Debug)]
 pub struct Apache {
     taken: Taken,
+    /// Whether a line began with a virtual host.
+    begun: bool,
     times: TimeCache,
     plain: Vec<u8>,
 }
@@ -38,6 +40,7 @@ impl Apache {
     pub fn new(taken: Taken) -> Self {
         Self {
             taken,
+            begun: false,
             times: TimeCache::default(),
             plain: Vec::new(),
         }
@@ -62,7 +65,8 @@ impl LineParser for Apache {
             ),
             None => (b"".as_slice(), first),
         };
-        if self.taken == Taken::VirtualHosts && (site.is_empty() || client.is_empty()) {
+        self.begun |= !site.is_empty() && !client.is_empty();
+        if self.taken == Taken::VirtualHosts && !self.begun {
             return Err("no virtual host before the client");
         }
         let latency_us = match self.taken {

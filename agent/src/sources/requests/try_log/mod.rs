@@ -8,6 +8,7 @@
 mod guess;
 mod input;
 mod report;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;

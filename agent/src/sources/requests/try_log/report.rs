@@ -1,82 +1,22 @@
 //! What lines said, counted and written down for people.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crmscope_proto::Sketch;
-
 use super::guess::Guess;
 use super::input::{Kind, Piece};
+use super::table::Table;
 use super::text;
 use crate::sources::requests::config::Format;
 use crate::sources::requests::formats::{LineParser, Reading};
 use crate::sources::requests::line::Line;
-use crate::sources::requests::route::{self, INVALID, METHODS, OTHER};
 use crate::sources::tail::LINE_MAX_BYTES;
-
-/// Most routes counted apart.
-const ROUTES_MAX: usize = 10_000;
-
-/// Most routes shown.
-const ROUTES_SHOWN: usize = 30;
 
 /// Line numbers given for one reason, and lines shown.
 const EXAMPLES_MAX: usize = 5;
 
 const TOO_LONG: &str = "the line is longer than 65536 bytes";
 const _: () = assert!(LINE_MAX_BYTES == 65_536);
-
-/// Heading, width and value.
-type Column = (&'static str, usize, fn(&Tally) -> String);
-
-const COUNTS: [Column; 7] = [
-    ("requests", 9, |tally| tally.requests.to_string()),
-    ("2xx", 8, |tally| tally.classes[2].to_string()),
-    ("3xx", 8, |tally| tally.classes[3].to_string()),
-    ("4xx", 8, |tally| tally.classes[4].to_string()),
-    ("5xx", 8, |tally| tally.classes[5].to_string()),
-    ("other", 8, |tally| {
-        (tally.classes[0] + tally.classes[1]).to_string()
-    }),
-    ("bytes", 12, |tally| tally.bytes.to_string()),
-];
-
-const LATENCY: [Column; 2] = [
-    ("p50 ms", 9, |tally| quantile(&tally.latency, 0.5)),
-    ("p95 ms", 9, |tally| quantile(&tally.latency, 0.95)),
-];
-
-const UPSTREAM: [Column; 2] = [
-    ("upstream p50", 13, |tally| quantile(&tally.upstream, 0.5)),
-    ("upstream p95", 13, |tally| quantile(&tally.upstream, 0.95)),
-];
-
-#[derive(Debug, Default)]
-struct Tally {
-    requests: u64,
-    classes: [u64; 6],
-    bytes: u64,
-    latency: Sketch,
-    upstream: Sketch,
-}
-
-impl Tally {
-    fn count(&mut self, line: &Line<'_>) {
-        self.requests += 1;
-        let class = usize::from(line.status / 100);
-        self.classes[if class < 6 { class } else { 0 }] += 1;
-        self.bytes = self.bytes.saturating_add(line.response_bytes);
-        for (sketch, latency_us) in [
-            (&mut self.latency, line.latency_us),
-            (&mut self.upstream, line.upstream_latency_us),
-        ] {
-            if let Some(latency_us) = latency_us {
-                sketch.record(latency_us);
-            }
-        }
-    }
-}
 
 /// Lines of one kind: how many, and where the first ones are.
 #[derive(Debug, Default)]
@@ -90,15 +30,12 @@ struct Places {
 pub(super) struct Report {
     show_lines: bool,
     lines: u64,
-    all: Tally,
-    routes: HashMap<(u8, Box<str>), Tally>,
+    table: Table,
     times_ms: Option<(i64, i64)>,
     others: Places,
     /// By reason, in the order of their first lines. Parsers have a fixed set.
     unread: Vec<(&'static str, Places)>,
     open_end: bool,
-    scratch: Vec<u8>,
-    template: String,
 }
 
 impl Report {
@@ -106,14 +43,11 @@ impl Report {
         Self {
             show_lines,
             lines: 0,
-            all: Tally::default(),
-            routes: HashMap::new(),
+            table: Table::default(),
             times_ms: None,
             others: Places::default(),
             unread: Vec::new(),
             open_end: false,
-            scratch: Vec::new(),
-            template: String::new(),
         }
     }
 
@@ -122,7 +56,7 @@ impl Report {
     }
 
     pub(super) fn is_good(&self) -> bool {
-        self.all.requests > 0 && self.unread.is_empty()
+        self.table.all.requests > 0 && self.unread.is_empty()
     }
 
     /// Reads a line.
@@ -147,19 +81,9 @@ impl Report {
     }
 
     fn count(&mut self, line: &Line<'_>) {
-        self.all.count(line);
+        self.table.count(line);
         let (first, last) = self.times_ms.unwrap_or((line.time_ms, line.time_ms));
         self.times_ms = Some((first.min(line.time_ms), last.max(line.time_ms)));
-        let request = route::target_of(&line.request);
-        match request.target {
-            Some(target) => route::template(target, &mut self.scratch, &mut self.template),
-            None => INVALID.clone_into(&mut self.template),
-        }
-        let mut key = (request.method, self.template.as_str().into());
-        if self.routes.len() >= ROUTES_MAX && !self.routes.contains_key(&key) {
-            key = (0, OTHER.into());
-        }
-        self.routes.entry(key).or_default().count(line);
     }
 
     fn unread(&mut self, reason: &'static str, line: &[u8]) {
@@ -188,9 +112,9 @@ impl Report {
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = self.write_head(&mut out, file, guess);
-        let _ = self.write_routes(&mut out);
+        let _ = self.table.write(&mut out);
         let _ = self.write_rest(&mut out);
-        if self.all.requests > 0 {
+        if self.table.all.requests > 0 {
             let _ = write_toml(&mut out, file, guess);
         }
         out
@@ -214,12 +138,12 @@ impl Report {
                 names.join(", ")
             )?;
         }
-        let understood = self.all.requests + self.others.count;
+        let understood = self.table.all.requests + self.others.count;
         writeln!(
             out,
             "understood: {understood} of {} ({} requests, {} that are none)",
             text::lines(self.lines),
-            self.all.requests,
+            self.table.all.requests,
             self.others.count,
         )?;
         if self.open_end {
@@ -232,8 +156,8 @@ impl Report {
             writeln!(out, "times: {} to {} UTC", date(first_ms), date(last_ms))?;
         }
         for (name, sketch) in [
-            ("latency", &self.all.latency),
-            ("upstream latency", &self.all.upstream),
+            ("latency", &self.table.all.latency),
+            ("upstream latency", &self.table.all.upstream),
         ] {
             match sketch.count() {
                 0 => writeln!(out, "{name}: in no line")?,
@@ -241,55 +165,6 @@ impl Report {
             }
         }
         Ok(())
-    }
-
-    fn write_routes(&self, out: &mut String) -> std::fmt::Result {
-        if self.routes.is_empty() {
-            return Ok(());
-        }
-        let mut routes: Vec<_> = self.routes.iter().collect();
-        routes.sort_unstable_by(|(one, a), (other, b)| {
-            b.requests.cmp(&a.requests).then_with(|| one.cmp(other))
-        });
-        writeln!(out)?;
-        self.write_row(out, |(heading, _, _)| (*heading).to_owned(), "route")?;
-        let mut row =
-            |tally: &Tally, name: &str| self.write_row(out, |(_, _, value)| value(tally), name);
-        for ((method, route), tally) in routes.iter().take(ROUTES_SHOWN) {
-            let method = METHODS[usize::from(*method)];
-            let name = if &**route == INVALID {
-                "no request line that can be read".to_owned()
-            } else {
-                format!("{method} {}", text::shown(route))
-            };
-            row(tally, &name)?;
-        }
-        row(&self.all, "all")?;
-        if let Some(hidden @ 1..) = routes.len().checked_sub(ROUTES_SHOWN) {
-            writeln!(out, "{hidden} routes with fewer requests are not shown")?;
-        }
-        Ok(())
-    }
-
-    /// One line of the table; columns of durations only where there are any.
-    fn write_row(
-        &self,
-        out: &mut String,
-        cell: impl Fn(&Column) -> String,
-        name: &str,
-    ) -> std::fmt::Result {
-        let durations = [
-            (self.all.latency.count() > 0, LATENCY.as_slice()),
-            (self.all.upstream.count() > 0, &UPSTREAM),
-        ];
-        let durations = durations.iter().filter(|(any, _)| *any);
-        for column in COUNTS
-            .iter()
-            .chain(durations.flat_map(|(_, columns)| *columns))
-        {
-            write!(out, "{:>width$} ", cell(column), width = column.1)?;
-        }
-        writeln!(out, " {name}")
     }
 
     fn write_rest(&self, out: &mut String) -> std::fmt::Result {
@@ -377,12 +252,6 @@ fn live_path(file: &Path) -> String {
         }
         _ => path.to_owned(),
     }
-}
-
-fn quantile(sketch: &Sketch, p: f64) -> String {
-    sketch
-        .quantile_us(p)
-        .map_or_else(|| "-".to_owned(), |us| format!("{:.1}", us / 1000.0))
 }
 
 fn date(unix_ms: i64) -> String {

@@ -1,11 +1,12 @@
 //! Formats written down as web servers do: nginx's `log_format`, Apache's `LogFormat`.
 //!
-//! Pure. A pattern is compiled once ([`compile`]) into literals and fields ([`program`]), and what
+//! Pure. A pattern is the format alone, or pasted with its directive ([`directive`]). It is compiled once ([`compile`]) into literals and fields ([`program`]), and what
 //! fields mean is one table for each syntax ([`nginx`], [`apache`]). Promises that a pattern which
 //! cannot say when, what and with which status is refused, with the place and a remedy; and that a
 //! client's text shifts no field where the pattern quotes it, or has one such field unquoted.
 
 mod apache;
+mod directive;
 mod field;
 mod nginx;
 mod program;
@@ -72,6 +73,8 @@ fn compile(pattern: &str) -> Result<Program, String> {
             pattern.len()
         ));
     }
+    let pattern = &*directive::format_of(pattern)?;
+    let pattern = &*directive::format_of(pattern)?;
     let variable = |pair: &[u8]| {
         pair[0] == b'$' && (pair[1] == b'{' || pair[1] == b'_' || pair[1].is_ascii_alphabetic())
     };
