@@ -3,7 +3,7 @@
 /// One request, as its line tells it. Texts are a stranger's: bounded by the line, not by sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// When the request ended, or began where the format says that, Unix ms.
+    /// When the request ended, Unix ms; when it began, if the line says that and no latency.
     pub time_ms: i64,
     /// Method and target.
     pub request: Request<'a>,
@@ -33,4 +33,9 @@ pub enum Request<'a> {
         /// Path and query, as sent; bytes may be escaped as `\xHH`.
         target: &'a [u8],
     },
+}
+
+/// When a request ended that began at `began_ms`.
+pub(super) fn end_ms(began_ms: i64, latency_us: Option<u64>) -> i64 {
+    began_ms.saturating_add_unsigned(latency_us.unwrap_or(0) / 1000)
 }

@@ -4,14 +4,15 @@
 //! Pure. Apache escapes client text (`\"`, `\\`, `\xc3`), the unquoted user too, so that a quote
 //! without a backslash is Apache's own. A virtual host is told from a client's address by its one
 //! colon: an IPv6 address has more, a name or IPv4 address none.
-//! The time is that of the request's arrival. A latency is only taken from the line's last field, when it is the sole bare field behind the
+//! The time is that of the request's arrival, to which the latency is added.
+//! A latency is only taken from the line's last field, when it is the sole bare field behind the
 //! byte count, is made of digits, and stands behind the quoted agent or right behind the byte
 //! count: that is where `%D` (µs) is put. A log with another number there (`%T`, `%I`) must be
 //! read as `custom`.
 
 use super::nginx::{Common, TimeCache, common, first_word, quoted};
 use super::{LineParser, Reading, Unread, escapes};
-use crate::sources::requests::line::{Line, Request};
+use crate::sources::requests::line::{Line, Request, end_ms};
 use crate::sources::tail::calendar::digits;
 
 /// What is asked of lines.
@@ -74,7 +75,7 @@ impl LineParser for Apache {
             Taken::VirtualHosts => None,
         };
         Ok(Reading::Request(Line {
-            time_ms,
+            time_ms: end_ms(time_ms, latency_us),
             request: escapes::request(Request::Line(request), &mut self.plain),
             status,
             response_bytes,

@@ -157,6 +157,12 @@ fn apache_lines_are_read_field_by_field() {
     let text = HEAD.replace("/a", r#"/a\"b\\c\xc3"#);
     let request = read(apache.as_mut(), &text).request;
     assert_eq!(request, Request::Line(br#"GET /a"b\x5Cc\xc3 HTTP/1.1"#));
+    let slow = format!("{HEAD} 30000000");
+    assert_eq!(
+        read(apache.as_mut(), &slow).time_ms,
+        TIME_MS + 30_000,
+        "its end"
+    );
     let text = HEAD.replace("200 6", "304 -");
     let line = read(apache.as_mut(), &text);
     assert_eq!((line.status, line.response_bytes), (304, 0));

@@ -25,6 +25,7 @@ const BRACKETED_BYTES: usize = 28;
 
 /// Reads a pattern.
 pub(super) fn read(pattern: &str, builder: &mut Builder) -> Result<(), String> {
+    builder.times_begin = true;
     let mut rest = pattern;
     while let Some(special) = rest.find(['%', '\\']) {
         builder.literal(&rest.as_bytes()[..special]);
@@ -137,10 +138,14 @@ fn directive<'a>(
 
 /// `%{…}t`: one of Apache's own words, or strftime's.
 fn time(form: &str, name: &str, position: usize, builder: &mut Builder) -> Result<(), String> {
-    let form = form
-        .strip_prefix("begin:")
-        .or_else(|| form.strip_prefix("end:"))
-        .unwrap_or(form);
+    let form = match form.strip_prefix("end:") {
+        Some(form) => {
+            // Of two times the first one counts.
+            builder.times_begin = builder.has(Field::TimeBracketed);
+            form
+        }
+        None => form.strip_prefix("begin:").unwrap_or(form),
+    };
     let own = match form {
         "sec" => Some((Field::EpochSeconds, Shape::Word)),
         "msec" => Some((Field::EpochMilliseconds, Shape::Word)),

@@ -13,7 +13,7 @@ mod program;
 #[cfg(test)]
 mod tests;
 
-use super::super::line::{Line, Request};
+use super::super::line::{Line, Request, end_ms};
 use super::{LineParser, Reading, Unread, escapes};
 use field::{Field, Found};
 use program::{Builder, Program};
@@ -48,8 +48,13 @@ impl LineParser for Custom {
         let mut found = Found::new(&mut self.times);
         self.program.read(line, &mut found)?;
         let request = found.request()?;
+        let time_ms = found.time_ms()?;
         let line = Line {
-            time_ms: found.time_ms()?,
+            time_ms: if self.program.times_begin {
+                end_ms(time_ms, found.latency_us)
+            } else {
+                time_ms
+            },
             request: Request::Line(b""),
             status: found.status,
             response_bytes: found.response_bytes,

@@ -56,6 +56,8 @@ impl Step {
 pub(super) struct Builder {
     start: Vec<u8>,
     steps: Vec<Step>,
+    /// See [`Program::times_begin`].
+    pub(super) times_begin: bool,
     /// Names without a meaning and where they are.
     pub(super) unknown: Vec<(String, usize)>,
 }
@@ -122,7 +124,7 @@ impl Builder {
                 ));
             }
         }
-        Ok(Program::new(self.start, self.steps))
+        Ok(Program::new(self.start, self.steps, self.times_begin))
     }
 }
 
@@ -131,12 +133,14 @@ impl Builder {
 pub(super) struct Program {
     start: Vec<u8>,
     steps: Vec<Step>,
+    /// Whether the time is that of a request's begin, as Apache's; nginx's is that of its end.
+    pub(super) times_begin: bool,
     /// Steps from here on are found from the line's end.
     turn: usize,
 }
 
 impl Program {
-    fn new(start: Vec<u8>, steps: Vec<Step>) -> Self {
+    fn new(start: Vec<u8>, steps: Vec<Step>, times_begin: bool) -> Self {
         let from = steps
             .iter()
             .rposition(Step::is_wild)
@@ -150,7 +154,12 @@ impl Program {
             .rev()
             .find(alone)
             .map_or(from, |position| position + 1);
-        Self { start, steps, turn }
+        Self {
+            start,
+            steps,
+            times_begin,
+            turn,
+        }
     }
 
     /// Divides a line and hands the parts over.

@@ -158,10 +158,17 @@ fn apache_patterns() {
         parts,
         r#"25/Nov/2026 11:05:45 +0100 - 12 "-" 408 - %"#,
         |line| {
-            assert_eq!(line.time_ms, TIME_MS);
+            assert_eq!(line.time_ms, TIME_MS + 12, "its end");
             assert_eq!(line.request, Whole(b"-"));
             assert_eq!((line.status, line.response_bytes), (408, 0));
             assert_eq!(line.latency_us, Some(12_000));
+        },
+    );
+    read(
+        "%{end:%F %T %z}t %{ms}T %r %>s",
+        "2026-11-25 10:05:45 +0000 12 - 408",
+        |line| {
+            assert_eq!(line.time_ms, TIME_MS);
         },
     );
     read("%{sec}t %m %U %>s %T", "1795601145 - - 414 3", |line| {
