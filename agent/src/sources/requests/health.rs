@@ -46,3 +46,25 @@ impl Health {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_when_most_lines_are_not_understood() {
+        let mut health = Health::new(Path::new("/a.log"));
+        for _ in 0..UNREAD_MIN {
+            assert!(!health.said);
+            health.unread("x");
+        }
+        assert!(health.said);
+        // Garbage among good lines is counted and no more.
+        let mut health = Health::new(Path::new("/a.log"));
+        for _ in 0..10 * UNREAD_MIN {
+            health.understood();
+            health.unread("x");
+        }
+        assert!(!health.said);
+    }
+}

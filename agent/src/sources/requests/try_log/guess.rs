@@ -8,7 +8,7 @@ use crate::sources::requests::config::{Format, LogConfig};
 use crate::sources::requests::formats::{Reading, parser};
 
 /// Most lines a guess is made from.
-pub(super) const SAMPLE_MAX_LINES: usize = 1000;
+pub(super) const SAMPLE_MAX_LINES: usize = 10_000;
 
 /// Most bytes a guess is made from, give or take a line.
 pub(super) const SAMPLE_MAX_BYTES: usize = 4 * 1024 * 1024;

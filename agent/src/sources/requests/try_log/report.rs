@@ -10,13 +10,11 @@ use super::text;
 use crate::sources::requests::config::Format;
 use crate::sources::requests::formats::{LineParser, Reading};
 use crate::sources::requests::line::Line;
-use crate::sources::tail::LINE_MAX_BYTES;
 
 /// Line numbers given for one reason, and lines shown.
 const EXAMPLES_MAX: usize = 5;
 
-const TOO_LONG: &str = "the line is longer than 65536 bytes";
-const _: () = assert!(LINE_MAX_BYTES == 65_536);
+const TOO_LONG: &str = "the line is longer than the agent takes";
 
 /// Lines of one kind: how many, and where the first ones are.
 #[derive(Debug, Default)]
@@ -69,8 +67,7 @@ impl Report {
         match parser.parse(piece.text) {
             Ok(Reading::Request(line)) => self.count(&line),
             Ok(Reading::Other) => {
-                let place = self.place(b"");
-                self.others.add(place);
+                self.others.add(self.lines, String::new);
             }
             Err(_) if piece.kind == Kind::Open => {
                 self.open_end = true;
@@ -87,24 +84,22 @@ impl Report {
     }
 
     fn unread(&mut self, reason: &'static str, line: &[u8]) {
-        let place = self.place(line);
-        match self.unread.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, places)) => places.add(place),
+        let places = match self.unread.iter().position(|(known, _)| *known == reason) {
+            Some(position) => &mut self.unread[position].1,
             None => {
-                let mut places = Places::default();
-                places.add(place);
-                self.unread.push((reason, places));
+                self.unread.push((reason, Places::default()));
+                let last = self.unread.len() - 1;
+                &mut self.unread[last].1
             }
-        }
-    }
-
-    fn place(&self, line: &[u8]) -> (u64, String) {
-        let shown = if self.show_lines {
-            text::shown_line(line)
-        } else {
-            String::new()
         };
-        (self.lines, shown)
+        let shown = || {
+            if self.show_lines {
+                text::shown_line(line)
+            } else {
+                String::new()
+            }
+        };
+        places.add(self.lines, shown);
     }
 
     /// The report.
@@ -141,7 +136,7 @@ impl Report {
         let understood = self.table.all.requests + self.others.count;
         writeln!(
             out,
-            "understood: {understood} of {} ({} requests, {} that are none)",
+            "understood: {understood} of {} ({} requests, {} other lines)",
             text::lines(self.lines),
             self.table.all.requests,
             self.others.count,
@@ -194,10 +189,10 @@ impl Report {
 }
 
 impl Places {
-    fn add(&mut self, place: (u64, String)) {
+    fn add(&mut self, number: u64, shown: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < EXAMPLES_MAX {
-            self.first.push(place);
+            self.first.push((number, shown()));
         }
     }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sources::requests::Config;
+use crate::sources::tail::LINE_MAX_BYTES;
 
 const HEAD: &str = r#"1.2.3.4 - - [25/Nov/2026:09:35:36 +0000] "GET /account/42 HTTP/1.1" 200 6"#;
 
@@ -94,28 +95,28 @@ fn formats_are_guessed_and_the_configuration_follows_the_log() {
 #[test]
 fn the_report_says_what_was_read_and_what_not() {
     let mut lines = String::new();
-    for number in 0..2000 {
+    for number in 0..12_000 {
         lines += &HEAD.replace("/42", &format!("/{number}"));
         lines += " \"-\" \"curl\" 0.120 0.100\n";
     }
     lines += &HEAD.replace("200", "20");
     lines += "\n\x1b[2Jsecret\u{202e}\n";
-    lines += &"x".repeat(100_000);
+    lines += &"x".repeat(LINE_MAX_BYTES + 1);
     lines += "\nhalf";
     let mut bench = Bench::new("a.log", lines.as_bytes());
     let outcome = bench.run();
     assert!(!outcome.good);
     let text = &outcome.text;
     for said in [
-        "understood: 2000 of 2003 lines (2000 requests, 0 that are none)",
+        "understood: 12000 of 12003 lines (12000 requests, 0 other lines)",
         "the last line has no end yet",
-        "latency: in 2000 lines",
-        "upstream latency: in 2000 lines",
+        "latency: in 12000 lines",
+        "upstream latency: in 12000 lines",
         "2026-11-25 09:35:36",
         "GET /account/{id}",
-        "no status of three digits behind the request: 1 line (number 2001)",
-        "no quoted request: 1 line (number 2002)",
-        "longer than 65536 bytes: 1 line (number 2003)",
+        "no status of three digits behind the request: 1 line (number 12001)",
+        "no quoted request: 1 line (number 12002)",
+        "longer than the agent takes: 1 line (number 12003)",
     ] {
         assert!(text.contains(said), "{said}\n{text}");
     }
@@ -123,7 +124,7 @@ fn the_report_says_what_was_read_and_what_not() {
     bench.options.show_lines = true;
     let shown = bench.run().text;
     assert!(
-        shown.contains(r"2002: \x1B[2Jsecret\xE2\x80\xAE"),
+        shown.contains(r"12002: \x1B[2Jsecret\xE2\x80\xAE"),
         "{shown}"
     );
     assert!(!shown.contains('\x1b'));
@@ -131,8 +132,8 @@ fn the_report_says_what_was_read_and_what_not() {
     let few = bench.run();
     assert!(few.good);
     assert!(few.text.contains("understood: 7 of 7 lines"));
-    bench.options.max_lines = Some(1500);
-    assert!(bench.run().text.contains("understood: 1500 of 1500 lines"));
+    bench.options.max_lines = Some(11_000);
+    assert!(bench.run().text.contains("understood: 11000 of 11000 lines"));
 }
 
 #[test]
