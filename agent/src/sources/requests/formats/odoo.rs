@@ -3,7 +3,8 @@
 //! Pure. The log holds what all of Odoo has to say; lines of other loggers, and those that go on
 //! without a head (tracebacks), are no requests. Times are UTC: Odoo sets its process to that zone.
 //! A latency is the SQL time and the rest together, which Odoo writes behind the line.
-//! Werkzeug escapes nothing, so the request ends at the line's last quote: what follows is Odoo's.
+//! Werkzeug escapes no quotes, so the request ends at the line's last one: what follows is Odoo's.
+//! It also colours requests by their status, in files too; the colours are taken off.
 
 use super::{LineParser, Reading, Unread};
 use crate::sources::requests::formats::durations::decimal_seconds_us;
@@ -12,6 +13,9 @@ use crate::sources::tail::calendar::{Civil, digits};
 
 /// `2026-11-25 09:35:36,123 `
 const TIME_BYTES: usize = 24;
+
+/// `25/Nov/2026 09:35:36`
+const DATE_BYTES: usize = 20;
 
 const NO_HEAD: Unread = "no `date time,ms pid LEVEL database logger:` at the start";
 const NO_STATUS: Unread = "no status of three digits behind the request";
@@ -42,7 +46,12 @@ impl LineParser for Odoo {
         let Some(rest) = message[client.len()..].strip_prefix(b" - - [") else {
             return Ok(Reading::Other);
         };
-        let Some(request) = memchr::memmem::find(rest, b"] \"").map(|end| &rest[end + 3..]) else {
+        // Right behind the date: a message about a bad request holds the client's text, quotes and
+        // brackets, too.
+        let request = rest
+            .get(DATE_BYTES..)
+            .and_then(|rest| rest.strip_prefix(b"] \""));
+        let Some(request) = request else {
             return Ok(Reading::Other);
         };
         let end = memchr::memrchr(b'"', request).ok_or("the request's quotes do not close")?;
@@ -62,7 +71,7 @@ impl LineParser for Odoo {
         };
         Ok(Reading::Request(Line {
             time_ms,
-            request: Request::Line(&request[..end]),
+            request: Request::Line(plain(&request[..end])),
             status: u16::try_from(status).map_err(|_| NO_STATUS)?,
             response_bytes: u64::try_from(response_bytes).map_err(|_| NO_BYTES)?,
             latency_us,
@@ -71,6 +80,18 @@ impl LineParser for Odoo {
             site: b"",
         }))
     }
+}
+
+/// The request without the colours around it.
+fn plain(mut request: &[u8]) -> &[u8] {
+    while let Some(rest) = request.strip_prefix(b"\x1b[") {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        match rest[digits..].strip_prefix(b"m") {
+            Some(rest) => request = rest,
+            None => break,
+        }
+    }
+    request.strip_suffix(b"\x1b[0m").unwrap_or(request)
 }
 
 /// Time, logger and message.

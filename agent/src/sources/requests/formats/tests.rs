@@ -248,6 +248,38 @@ fn odoo_lines_are_read_and_others_passed_over() {
     }
 }
 
+/// What Werkzeug 2.0.2 and 3.0.1 wrote for good, bad and hostile requests, in Odoo's line format.
+#[test]
+fn real_lines_of_werkzeug_are_read() {
+    let text = include_str!("../fixtures/werkzeug.log");
+    let mut odoo = of(Format::Odoo);
+    let mut found = Vec::new();
+    for line in text.lines() {
+        match odoo.parse(line.as_bytes()) {
+            Ok(Reading::Request(line)) => {
+                assert_eq!(line.latency_us, Some(133_000));
+                let Request::Line(request) = line.request else {
+                    panic!("{line:?}");
+                };
+                assert!(!request.starts_with(b"\x1b"), "{line:?}");
+                found.push(line.status);
+            }
+            Ok(Reading::Other) => assert!(line.contains("code 400, message"), "{line}"),
+            Err(error) => panic!("{line}: {error}"),
+        }
+    }
+    // The status stands behind the last quote, but for messages about bad requests.
+    let expected: Vec<u16> = text
+        .lines()
+        .filter(|line| !line.contains("code 400, message"))
+        .map(|line| line.rsplit('"').next().unwrap()[1..4].parse().unwrap())
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(found.len(), 22);
+    let forged = "2026-11-25 09:35:36,123 4711 ERROR db werkzeug: 1.2.3.4 - - [25/Nov/2026 09:35:36] code 400, message Bad request syntax ('GET /] \"GET /x HTTP/1.1\" 200 - 1 0.001 0.002')";
+    assert_eq!(odoo.parse(forged.as_bytes()), Ok(Reading::Other));
+}
+
 #[test]
 fn a_format_is_guessed_once_and_again_when_it_changes() {
     let mut auto = of(Format::Auto);

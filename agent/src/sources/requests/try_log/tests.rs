@@ -133,7 +133,12 @@ fn the_report_says_what_was_read_and_what_not() {
     assert!(few.good);
     assert!(few.text.contains("understood: 7 of 7 lines"));
     bench.options.max_lines = Some(11_000);
-    assert!(bench.run().text.contains("understood: 11000 of 11000 lines"));
+    assert!(
+        bench
+            .run()
+            .text
+            .contains("understood: 11000 of 11000 lines")
+    );
 }
 
 #[test]
