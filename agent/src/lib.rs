@@ -115,6 +115,9 @@ impl Config {
         template.sources.requests.logs = vec![sources::requests::LogConfig {
             service: Some(String::new()),
             pattern: Some(String::new()),
+            fields: Some(sources::requests::Fields::template()),
+            latency_unit: Some(sources::requests::LatencyUnit::default()),
+            zone: Some(String::new()),
             ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];

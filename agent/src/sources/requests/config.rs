@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::{Fields, LatencyUnit};
+use crate::sources::tail::calendar::zone_ms;
+
 /// Shape of an access log's lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,12 +17,24 @@ pub enum Format {
     /// Whichever the first lines of each file are of.
     #[default]
     Auto,
+    /// Caddy's JSON.
+    Caddy,
     /// As [`LogConfig::pattern`] says.
     Custom,
+    /// Envoy's default text format, or Istio's.
+    Envoy,
+    /// HAProxy's `option httplog` or `option httpslog`.
+    Haproxy,
+    /// W3C extended, as IIS writes it.
+    Iis,
+    /// JSON with fields as [`LogConfig::fields`] says.
+    Json,
     /// nginx `combined`, with `$request_time` at the end for latencies.
     Nginx,
     /// Odoo's own log.
     Odoo,
+    /// Traefik's common format or its JSON.
+    Traefik,
 }
 
 impl Format {
@@ -27,9 +42,15 @@ impl Format {
     pub const ALL: &'static [Self] = &[
         Self::Apache,
         Self::Auto,
+        Self::Caddy,
         Self::Custom,
+        Self::Envoy,
+        Self::Haproxy,
+        Self::Iis,
+        Self::Json,
         Self::Nginx,
         Self::Odoo,
+        Self::Traefik,
     ];
 
     /// Name in the configuration.
@@ -38,9 +59,15 @@ impl Format {
         match self {
             Self::Apache => "apache",
             Self::Auto => "auto",
+            Self::Caddy => "caddy",
             Self::Custom => "custom",
+            Self::Envoy => "envoy",
+            Self::Haproxy => "haproxy",
+            Self::Iis => "iis",
+            Self::Json => "json",
             Self::Nginx => "nginx",
             Self::Odoo => "odoo",
+            Self::Traefik => "traefik",
         }
     }
 
@@ -61,11 +88,17 @@ impl Format {
                 "Apache's common, combined or vhost_combined, with or without %D at the end"
             }
             Self::Auto => "guessed from the first lines of each file",
+            Self::Caddy => "Caddy's access log in JSON",
             Self::Custom => "nginx's log_format or Apache's LogFormat, given as `pattern`",
+            Self::Envoy => "Envoy's default text format, or Istio's",
+            Self::Haproxy => "HAProxy's httplog or httpslog, with or without a syslog head",
+            Self::Iis => "W3C extended, as IIS writes it: its #Fields: line says what follows",
+            Self::Json => "JSON objects; `fields` says which field is what",
             Self::Nginx => {
                 "nginx's combined, with or without $request_time $upstream_response_time at the end"
             }
             Self::Odoo => "Odoo's own log, with the requests of werkzeug in it",
+            Self::Traefik => "Traefik's common format or its JSON",
         }
     }
 }
@@ -98,6 +131,16 @@ pub struct LogConfig {
     /// With format `custom`: nginx's `log_format` or Apache's `LogFormat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// With format `json`: which field is what. Without it, usual names are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+    /// With format `json`: what its latencies are counted in; seconds, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_unit: Option<LatencyUnit>,
+    /// With format `haproxy`, guessed or not, whose dates have none: "local", the default, or an
+    /// offset such as "+02:00".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 impl LogConfig {
@@ -109,6 +152,9 @@ impl LogConfig {
             service: None,
             format,
             pattern: None,
+            fields: None,
+            latency_unit: None,
+            zone: None,
         }
     }
 
@@ -130,6 +176,34 @@ impl LogConfig {
                 other.name()
             )),
             (_, None) => Ok(()),
+        }
+    }
+
+    /// Whether the keys that belong to some formats stand beside these, and make sense.
+    fn check_format_keys(&self) -> Result<(), String> {
+        let place = |message: String| format!("sources.requests.logs: {:?}: {message}", self.path);
+        for (key, given, format) in [
+            ("fields", self.fields.is_some(), Format::Json),
+            ("latency_unit", self.latency_unit.is_some(), Format::Json),
+            ("zone", self.zone.is_some(), Format::Haproxy),
+        ] {
+            let guessed = key == "zone" && self.format == Format::Auto;
+            if given && self.format != format && !guessed {
+                return Err(place(format!(
+                    "{key} belongs to format \"{}\" and format is \"{}\"; change one of them",
+                    format.name(),
+                    self.format.name()
+                )));
+            }
+        }
+        if let Some(fields) = &self.fields {
+            fields.validate().map_err(place)?;
+        }
+        match &self.zone {
+            Some(zone) if zone != "local" && zone_ms(zone.as_bytes()).is_none() => Err(place(
+                format!("zone is {zone:?}; use \"local\" or an offset such as \"+02:00\""),
+            )),
+            _ => Ok(()),
         }
     }
 }
@@ -219,6 +293,7 @@ impl Config {
                 ));
             }
             log.check_pattern()?;
+            log.check_format_keys()?;
         }
         Ok(())
     }
@@ -300,5 +375,54 @@ mod tests {
         let text = serde_json::to_string(&good).unwrap();
         assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), good);
         assert!(serde_json::from_str::<Config>(r#"{"max_route":1}"#).is_err());
+    }
+
+    #[test]
+    fn keys_of_a_format_are_checked_and_named() {
+        let read = |text: &str| {
+            let log: LogConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+            let config = Config {
+                logs: vec![log],
+                ..Config::default()
+            };
+            config.validate()
+        };
+        for good in [
+            "format = 'json'",
+            "format = 'json'\nlatency_unit = 'ns'\nfields = { time = 'a.b', client = '' }",
+            "format = 'haproxy'\nzone = 'local'",
+            "format = 'haproxy'\nzone = '-03:30'",
+        ] {
+            assert_eq!(read(&format!("path = '/a'\n{good}")), Ok(()), "{good}");
+        }
+        for (bad, named) in [
+            ("format = 'json'\nfields = { time = '' }", "fields.time"),
+            ("format = 'json'\nfields = { site = 'a..b' }", "fields.site"),
+            (
+                "format = 'json'\nfields = { site = 'a.b.c.d.e.f.g.h.i' }",
+                "fields.site",
+            ),
+            ("format = 'json'\nfields = { clock = 'a' }", "clock"),
+            ("format = 'json'\nlatency_unit = 'h'", "latency_unit"),
+            (
+                "format = 'caddy'\nfields = { time = 'a' }",
+                "fields belongs",
+            ),
+            (
+                "format = 'nginx'\nlatency_unit = 's'",
+                "latency_unit belongs",
+            ),
+            ("format = 'nginx'\nzone = 'local'", "zone belongs"),
+            ("format = 'haproxy'\nzone = 'Europe/Berlin'", "zone is"),
+            ("format = 'squid'", "format"),
+        ] {
+            let error = read(&format!("path = '/a'\n{bad}")).unwrap_err();
+            assert!(error.contains(named), "{bad}: {error}");
+        }
+        for &format in Format::ALL {
+            let name = serde_json::to_value(format).unwrap();
+            assert_eq!(name, format.name());
+            assert!(!format.description().is_empty());
+        }
     }
 }

@@ -8,7 +8,9 @@
 
 mod aggregate;
 mod config;
+mod fields;
 pub mod formats;
+mod header;
 mod health;
 pub mod line;
 mod route;
@@ -26,6 +28,7 @@ use super::tail::{Limits, LineSink, Stretch, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
+pub use fields::{Fields, LatencyUnit};
 use formats::{LineParser, Reading};
 use health::Health;
 
@@ -159,10 +162,16 @@ impl LineSink for Counting<'_> {
                 Some(name) => self.aggregator.service(name),
                 None => self.aggregator.service(&config::service_of(stretch.path)),
             };
+            let mut parser = formats::parser(log);
+            if parser.has_header()
+                && let Err(error) = header::teach(stretch, parser.as_mut())
+            {
+                tracing::warn!(source = "requests", path = %stretch.path.display(), %error, "the header of a log cannot be read");
+            }
             self.readers.push(Reader {
                 number: stretch.number,
                 service,
-                parser: formats::parser(log),
+                parser,
                 health: Health::new(stretch.path),
             });
             self.readers.len() - 1

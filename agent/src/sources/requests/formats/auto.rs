@@ -10,6 +10,7 @@
 use super::apache::{Apache, Taken};
 use super::{LineParser, Reading, Unread, parser};
 use crate::sources::requests::config::{Format, LogConfig};
+use crate::sources::requests::fields::Fields;
 
 /// Formats that read other formats' lines as well, asked last, the laxest one at the end.
 const LAX: [Format; 2] = [Format::Apache, Format::Nginx];
@@ -103,6 +104,15 @@ fn candidates(log: &LogConfig) -> Vec<Box<dyn LineParser>> {
             Format::Apache => {
                 Some(Box::new(Apache::new(Taken::VirtualHosts)) as Box<dyn LineParser>)
             }
+            // Seconds by its name; `duration` may be anything.
+            Format::Json => Some(parser(&LogConfig {
+                format: Format::Json,
+                fields: Some(Fields {
+                    latency: Some("request_time".to_owned()),
+                    ..Fields::default()
+                }),
+                ..log.clone()
+            })),
             other => Some(parser(&LogConfig {
                 format: other,
                 ..log.clone()

@@ -5,17 +5,28 @@
 
 pub mod apache;
 pub mod auto;
+pub mod caddy;
 pub mod custom;
+mod decimal;
 mod durations;
+pub mod envoy;
 mod escapes;
+mod forwarded;
+pub mod haproxy;
+pub mod iis;
+pub mod json;
 pub mod nginx;
+mod object;
 pub mod odoo;
 #[cfg(test)]
 mod tests;
+mod times;
+pub mod traefik;
 
 use std::fmt;
 
 use super::config::{Format, LogConfig};
+use super::fields::Fields;
 use super::line::Line;
 
 /// What a line turned out to be.
@@ -55,12 +66,23 @@ pub fn parser(log: &LogConfig) -> Box<dyn LineParser> {
     match log.format {
         Format::Apache => Box::new(apache::Apache::new(apache::Taken::All)),
         Format::Auto => Box::new(auto::Auto::new(log)),
+        Format::Caddy => Box::new(caddy::Caddy::default()),
         Format::Custom => {
             let pattern = log.pattern.as_deref().unwrap_or_default();
             let custom = custom::Custom::new(pattern);
             Box::new(custom.expect("the pattern was compiled when the configuration was checked"))
         }
+        Format::Envoy => Box::new(envoy::Envoy),
+        Format::Haproxy => Box::new(haproxy::Haproxy::new(
+            log.zone.as_deref().unwrap_or("local"),
+        )),
+        Format::Iis => Box::new(iis::Iis::default()),
+        Format::Json => Box::new(json::Json::new(
+            log.fields.as_ref().unwrap_or(&Fields::default()),
+            log.latency_unit.unwrap_or_default(),
+        )),
         Format::Nginx => Box::new(nginx::Nginx::default()),
         Format::Odoo => Box::new(odoo::Odoo::default()),
+        Format::Traefik => Box::new(traefik::Traefik::default()),
     }
 }

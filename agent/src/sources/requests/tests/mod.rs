@@ -5,7 +5,9 @@ mod live;
 mod live_formats;
 mod neighbours;
 mod parsing;
+mod proxies;
 mod source;
+mod structured;
 
 use std::fs::OpenOptions;
 use std::io::Write;
