@@ -3,6 +3,7 @@
 mod bounds;
 mod live;
 mod live_formats;
+mod live_proxies;
 mod neighbours;
 mod parsing;
 mod proxies;
