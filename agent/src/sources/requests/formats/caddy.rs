@@ -10,7 +10,9 @@ use super::{LineParser, Reading, Unread, times};
 use crate::sources::requests::line::{Line, Request};
 
 /// In the order of [`Caddy::parse`]'s pattern.
-const PATHS: [&[u8]; 10] = [
+const PATHS: [&[u8]; 12] = [
+    b"level",
+    b"msg",
     b"ts",
     b"logger",
     b"status",
@@ -41,6 +43,8 @@ impl LineParser for Caddy {
         let mut found = [Value::Missing; PATHS.len()];
         find(line, &PATHS, &mut found)?;
         let [
+            level,
+            message,
             ts,
             logger,
             status,
@@ -55,7 +59,8 @@ impl LineParser for Caddy {
         let errors = logger
             .plain()
             .is_some_and(|name| name.starts_with(b"http.log.error"));
-        if errors || (status.is_missing() && method.is_missing() && !ts.is_missing()) {
+        let own = matches!(level, Value::Text(_)) && !message.is_missing() && !ts.is_missing();
+        if own && (errors || (status.is_missing() && method.is_missing())) {
             return Ok(Reading::Other);
         }
         let time_ms = times::unix_ms(ts).ok_or("`ts` is no time")?;

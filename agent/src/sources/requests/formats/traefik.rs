@@ -4,8 +4,10 @@
 //! common format start and duration have a second and a millisecond; JSON has both in nanoseconds,
 //! and how long the service took. `site` is the router in the common format and the requested host
 //! in JSON. The client is the last address of what Traefik took for it, which may be a whole
-//! `x-forwarded-for`. Traefik escapes quotes, but no backslashes, inside of referer and agent: so
-//! what is behind them is read from the end of the line.
+//! `x-forwarded-for`. Of the common format's texts, Traefik leaves client and user as they are; in
+//! referer and agent it escapes quotes, but no backslashes; a path has neither quotes nor blanks. So
+//! the last `] "` of a line stands before the request, whatever a client sends, and what is behind
+//! the agent is read from the end of the line.
 
 use memchr::{memchr, memmem, memrchr};
 
@@ -17,7 +19,7 @@ use crate::sources::requests::line::{Line, Request};
 use crate::sources::tail::calendar::digits;
 
 /// In the order of [`Traefik::json`]'s pattern.
-const PATHS: [&[u8]; 10] = [
+const PATHS: [&[u8]; 12] = [
     b"StartUTC",
     b"StartLocal",
     b"Duration",
@@ -28,6 +30,8 @@ const PATHS: [&[u8]; 10] = [
     b"RequestPath",
     b"RequestHost",
     b"ClientHost",
+    b"level",
+    b"message",
 ];
 
 const NO_TIME: Unread = "no ` - user [time] \"` behind the client";
@@ -68,9 +72,12 @@ impl Traefik {
             path,
             host,
             client,
+            level,
+            message,
         ] = found;
-        // Traefik's own log may go to the same place.
-        if status.is_missing() && method.is_missing() {
+        // Traefik's own log may go to the same place. An access log has no `message`.
+        let own = matches!(level, Value::Text(_)) && !message.is_missing();
+        if own && status.is_missing() && method.is_missing() {
             return Ok(Reading::Other);
         }
         let start = if start.is_missing() { local } else { start };
@@ -108,18 +115,13 @@ impl Traefik {
     }
 
     fn common<'a>(&mut self, line: &'a [u8]) -> Result<Reading<'a>, Unread> {
-        let (client, rest) = split(line, b" - ").ok_or(NO_TIME)?;
-        let quote = memmem::find(rest, b"] \"").ok_or(NO_TIME)?;
-        let (_, time) = rest[..quote]
+        let bracket = memmem::rfind(line, b"] \"").ok_or(NO_TIME)?;
+        let (before, time) = line[..bracket]
             .split_last_chunk::<TIME_BYTES>()
             .ok_or(NO_TIME)?;
+        let client = &before[..memmem::find(before, b" - ").ok_or(NO_TIME)?];
         let start_ms = self.times.unix_ms(time).ok_or("the time is no date")?;
-        // A path is as it was sent, so a quote in it is not escaped; but it has no blanks.
-        let rest = &rest[quote + 3..];
-        let protocol = memmem::find(rest, b" HTTP/").ok_or(NO_REQUEST)?;
-        let end = protocol + memchr(b'"', &rest[protocol..]).ok_or(NO_REQUEST)?;
-        let (request, rest) = (&rest[..end], &rest[end + 1..]);
-        let rest = rest.strip_prefix(b" ").ok_or(NO_STATUS)?;
+        let (request, rest) = split(&line[bracket + 3..], b"\" ").ok_or(NO_REQUEST)?;
         let (status, rest) = word(rest).ok_or(NO_STATUS)?;
         let status = digits(status)
             .and_then(|status| u16::try_from(status).ok())

@@ -7,6 +7,7 @@ use super::super::formats::haproxy::Haproxy;
 use super::super::formats::traefik::Traefik;
 use super::super::formats::{LineParser, Reading};
 use super::super::line::{Line, Request};
+use super::super::route::target_of;
 
 /// 25 Nov 2026, 09:35:36 UTC.
 const AT_MS: i64 = 1_795_599_336_000;
@@ -240,7 +241,7 @@ fn envoy_lines_are_read_field_by_field() {
 fn traefik_common_lines_are_read_field_by_field() {
     let mut parser = Traefik::default();
     let head =
-        r#"10.9.9.9, 1.2.3.4 - jane [25/Nov/2026:09:35:36 +0000] "GET /a"b HTTP/1.1" 200 335"#;
+        r#"10.9.9.9, 1.2.3.4 - jane [25/Nov/2026:09:35:36 +0000] "GET /a%22b HTTP/1.1" 200 335"#;
     for (tail, site) in [
         (
             r#" "-" "-" 1 "crm@file" "http://10.0.0.1:80" 30ms"#,
@@ -259,7 +260,7 @@ fn traefik_common_lines_are_read_field_by_field() {
             line(&mut parser, &text),
             Line {
                 time_ms: AT_MS + 30,
-                request: Request::Line(br#"GET /a"b HTTP/1.1"#),
+                request: Request::Line(b"GET /a%22b HTTP/1.1"),
                 status: 200,
                 response_bytes: 335,
                 latency_us: Some(30_000),
@@ -277,10 +278,44 @@ fn traefik_common_lines_are_read_field_by_field() {
         r#"10.0.0.1 - - [25/Nov/2026:09:35:36 +0000] "GET / HTTP/1.1" 200 6 5ms"#,
         r#"10.0.0.1 - - [31/Feb/2026:09:35:36 +0000] "GET / HTTP/1.1" 200 6 "-" "-" 1 "-" "-" 5ms"#,
         r#"10.0.0.1 - - [25/Nov/2026:09:35:36 +0000] "GET / HTTP/1.1" 2x0 6 "-" "-" 1 "-" "-" 5ms"#,
-        r#"10.0.0.1 - - [25/Nov/2026:09:35:36 +0000] "GET /" 200 6 "-" "-" 1 "-" "-" 5ms"#,
+        r#"10.0.0.1 - - [25/Nov/2026:09:35:36 +0000] "GET / HTTP/1.1"#,
     ] {
         assert!(parser.parse(bad.as_bytes()).is_err(), "{bad}");
     }
+}
+
+/// Lines of requests that Traefik 3.7.13's formatters wrote to both of its logs, hostile ones among
+/// them: both say the same, and what Python makes of the JSON.
+#[test]
+fn both_logs_of_traefik_agree() {
+    let common = include_bytes!("../fixtures/traefik_common.log");
+    let json = include_bytes!("../fixtures/traefik.json");
+    let (mut one, mut other) = (Traefik::default(), Traefik::default());
+    let (mut classes, mut bytes, mut latency_us) = ([0; 6], 0, 0);
+    let split = |text: &'static [u8]| text.trim_ascii_end().split(|&byte| byte == b'\n');
+    for (common, json) in split(common).zip(split(json)) {
+        let (Ok(Reading::Request(common)), Ok(Reading::Request(json))) =
+            (one.parse(common), other.parse(json))
+        else {
+            panic!("{}", String::from_utf8_lossy(common));
+        };
+        let ms = |latency_us: Option<u64>| latency_us.unwrap() / 1000;
+        assert_eq!(ms(common.latency_us), ms(json.latency_us));
+        assert!((json.time_ms - common.time_ms).abs() < 1001);
+        let (one, other) = (target_of(&common.request), target_of(&json.request));
+        assert_eq!((one.method, one.target), (other.method, other.target));
+        assert_eq!(
+            (common.status, common.response_bytes),
+            (json.status, json.response_bytes)
+        );
+        classes[usize::from(json.status / 100)] += 1;
+        bytes += json.response_bytes;
+        latency_us += json.latency_us.unwrap();
+    }
+    assert_eq!(
+        (classes, bytes, latency_us),
+        ([0, 0, 16, 0, 5, 5], 292, 92_921)
+    );
 }
 
 proptest! {

@@ -67,6 +67,7 @@ fn caddy_lines_are_read_field_by_field() {
         ),
         ("hello", "no JSON object"),
         ("{}", "`ts`"),
+        (r#"{"ts":1795599336.1,"code":200}"#, "`method`"),
         (&CADDY.replace("1795599336.1185935", "NaN"), "`ts`"),
         (
             &CADDY.replace(r#""status":200"#, r#""status":"x""#),
@@ -109,6 +110,10 @@ fn traefik_json_lines_are_read_field_by_field() {
         r#"{"level":"info","version":"3.7.13","time":"2026-11-25T09:35:36Z","message":"started"}"#;
     assert_eq!(traefik.parse(log.as_bytes()), Ok(Reading::Other));
     for (bad, reason) in [
+        (
+            r#"{"level":30,"time":1,"msg":"request completed"}"#.to_owned(),
+            "StartUTC",
+        ),
         (text.replace("Start", "Stop"), "StartUTC"),
         (text.replace(":404", ":4040"), "DownstreamStatus"),
         (text.replace("1500999", "1e99"), "Duration"),
@@ -271,6 +276,71 @@ fn w3c_lines_are_read_as_their_header_says() {
         line_of(&mut iis, "09:35:36 - - 400 0 - - W3SVC1").request,
         Request::Line(b"-")
     );
+}
+
+/// A guess reads each format as it reads itself, whatever stands before the first request.
+#[test]
+fn a_guess_settles_on_the_format() {
+    let json =
+        r#"{"time":"2026-11-25T09:35:36Z","request":"GET / HTTP/1.1","status":200,"duration":31}"#;
+    let haproxy = r#"1.2.3.4:1 [25/Nov/2026:09:35:36.250] web app/one 0/0/1/2/3 200 9 - - ---- 1/1/1/1/0 0/0 "GET / HTTP/1.1""#;
+    for (format, text, latency_us) in [
+        (
+            Format::Caddy,
+            format!("{}\n{CADDY}", r#"{"level":"info","ts":1.5,"msg":"up"}"#),
+            Some(23),
+        ),
+        (
+            Format::Envoy,
+            r#"[2026-11-25T09:35:36.250Z] "GET / HTTP/1.1" 200 - 7 335 30 - "-" "-" "-" "crm" "-""#
+                .to_owned(),
+            Some(30_000),
+        ),
+        (
+            Format::Haproxy,
+            format!("Nov 25 09:35:36 lb haproxy[1]: Proxy web started.\n{haproxy}"),
+            Some(3000),
+        ),
+        (
+            Format::Iis,
+            format!("#Version: 1.0\n{FIELDS}\n{ENTRY}"),
+            Some(31_000),
+        ),
+        // `duration` may be in anything, so a guess leaves it out.
+        (Format::Json, json.to_owned(), None),
+        (
+            Format::Traefik,
+            r#"h - - [25/Nov/2026:09:35:36 +0000] "GET / HTTP/1.1" 200 6 "-" "-" 1 "r" "u" 5ms"#
+                .to_owned(),
+            Some(5000),
+        ),
+    ] {
+        let log = LogConfig {
+            zone: Some("+00:00".to_owned()),
+            ..LogConfig::new("", Format::Auto)
+        };
+        let mut guessed = formats::parser(&log);
+        let mut parser = formats::parser(&LogConfig { format, ..log });
+        for line in text.lines() {
+            let (guess, reading) = (
+                guessed.parse(line.as_bytes()),
+                parser.parse(line.as_bytes()),
+            );
+            let (Ok(Reading::Request(guess)), Ok(Reading::Request(read))) = (guess, reading) else {
+                assert_eq!(guess, Ok(Reading::Other), "{line}");
+                continue;
+            };
+            assert_eq!(
+                guess,
+                Line {
+                    latency_us: guess.latency_us,
+                    ..read
+                },
+                "{line}"
+            );
+            assert_eq!(guess.latency_us, latency_us, "{line}");
+        }
+    }
 }
 
 fn w3c(folder: &TempDir, from: From) -> (RequestsSource, std::path::PathBuf) {

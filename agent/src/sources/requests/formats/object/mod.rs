@@ -161,17 +161,15 @@ impl<'a, P: AsRef<[u8]>> Search<'a, '_, P> {
         while left != 0 {
             let path = left.trailing_zeros() as usize;
             left &= left - 1;
-            let Some(rest) = self.paths.get(path).and_then(|path| {
-                path.as_ref()
-                    .get(consumed..)
-                    .filter(|rest| rest.len() >= name.len())
-            }) else {
+            let rest = self.paths.get(path).map(AsRef::as_ref);
+            let rest = rest.and_then(|path: &[u8]| path.get(consumed..));
+            // Most names are none that are looked for, and differ in their first byte.
+            let Some(rest) = rest.filter(|rest| rest.first() == name.first()) else {
                 continue;
             };
-            let (start, after) = rest.split_at(name.len());
-            match after.first() {
-                None if start == name => here |= 1 << path,
-                Some(b'.') if start == name => below |= 1 << path,
+            match rest.strip_prefix(name) {
+                Some([]) => here |= 1 << path,
+                Some([b'.', ..]) => below |= 1 << path,
                 _ => {}
             }
         }
@@ -217,7 +215,7 @@ impl<'a, P: AsRef<[u8]>> Search<'a, '_, P> {
         let mut end = 0;
         let mut escaped = false;
         loop {
-            end += memchr2(b'"', b'\\', all.get(end..).ok_or(OPEN)?).ok_or(OPEN)?;
+            end += quote_or_backslash(all.get(end..).ok_or(OPEN)?).ok_or(OPEN)?;
             if all[end] == b'"' {
                 self.rest = &all[end + 1..];
                 let inside = &all[..end];
@@ -282,6 +280,16 @@ impl<'a, P: AsRef<[u8]>> Search<'a, '_, P> {
     fn broken(&self) -> Unread {
         if self.rest.is_empty() { OPEN } else { BROKEN }
     }
+}
+
+/// Where the next quote or backslash is. Most texts are too short for a search in wide steps.
+fn quote_or_backslash(text: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let short = text.iter().take(SHORT);
+    short
+        .copied()
+        .position(|byte| matches!(byte, b'"' | b'\\'))
+        .or_else(|| Some(SHORT + memchr2(b'"', b'\\', text.get(SHORT..)?)?))
 }
 
 /// Texts of one line, those with escapes in plain form.
