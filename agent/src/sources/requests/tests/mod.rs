@@ -1,6 +1,7 @@
 //! What lines mean, what the source counts, and a real nginx beside it.
 
 mod bounds;
+mod header;
 mod live;
 mod live_formats;
 mod live_proxies;
