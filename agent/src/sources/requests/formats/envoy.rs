@@ -9,9 +9,10 @@
 use memchr::{memchr, memmem};
 
 use super::forwarded::last_address;
+use super::words::{split, status, unsigned, word};
 use super::{LineParser, Reading, Unread};
 use crate::sources::requests::line::{Line, Request};
-use crate::sources::tail::calendar::{digits, rfc3339};
+use crate::sources::tail::calendar::rfc3339;
 
 const NO_TIME: Unread = "no [start time] at the beginning";
 const NO_REQUEST: Unread = "no \"METHOD path protocol\" behind the time";
@@ -32,10 +33,7 @@ impl LineParser for Envoy {
         let (target, after) = word(after).ok_or(NO_REQUEST)?;
         let (_protocol, rest) = split(after, b"\" ").ok_or(NO_REQUEST)?;
         let (code, rest) = word(rest).ok_or(NO_STATUS)?;
-        let status = digits(code)
-            .and_then(|code| u16::try_from(code).ok())
-            .filter(|code| *code <= 999)
-            .ok_or(NO_STATUS)?;
+        let status = status(code).ok_or(NO_STATUS)?;
         let (_flags, rest) = word(rest).ok_or(NO_STATUS)?;
         let numbers = numbers(rest).or_else(|| numbers(behind_details(rest)?));
         let ([sent, duration_ms], rest) = numbers.ok_or(NO_NUMBERS)?;
@@ -58,21 +56,6 @@ impl LineParser for Envoy {
             site,
         }))
     }
-}
-
-/// Text before a separator and what follows it.
-fn split<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memmem::find(text, separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
-}
-
-fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr(b' ', text)?;
-    Some((&text[..at], &text[at + 1..]))
-}
-
-fn unsigned(text: &[u8]) -> Option<u64> {
-    digits(text).and_then(|number| u64::try_from(number).ok())
 }
 
 /// Bytes sent and duration, behind the bytes received, and what follows.

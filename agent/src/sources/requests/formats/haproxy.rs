@@ -15,6 +15,7 @@
 
 use memchr::{memchr, memrchr};
 
+use super::words::{status, unsigned, word};
 use super::{LineParser, Reading, Unread};
 use crate::sources::requests::line::{Line, Request};
 use crate::sources::tail::calendar::{Civil, digits, month};
@@ -112,19 +113,14 @@ impl LineParser for Haproxy {
             None if timers.split(|&byte| byte == b'/').count() == 3 => return Ok(Reading::Other),
             None => return Err(NO_TIMERS),
         };
-        let (status, rest) = word(rest).ok_or(NO_STATUS)?;
-        let status = match status {
+        let (code, rest) = word(rest).ok_or(NO_STATUS)?;
+        let status = match code {
             b"-1" => 0,
-            text => digits(text)
-                .and_then(|status| u16::try_from(status).ok())
-                .filter(|status| *status <= 999)
-                .ok_or(NO_STATUS)?,
+            code => status(code).ok_or(NO_STATUS)?,
         };
         let (bytes, rest) = word(rest).ok_or(NO_BYTES)?;
         let bytes = bytes.strip_prefix(b"+").unwrap_or(bytes);
-        let response_bytes = digits(bytes)
-            .and_then(|bytes| u64::try_from(bytes).ok())
-            .ok_or(NO_BYTES)?;
+        let response_bytes = unsigned(bytes).ok_or(NO_BYTES)?;
         let request = request(rest, &mut self.plain).ok_or(NO_REQUEST)?;
         let backend = &server[..memrchr(b'/', server).unwrap_or(server.len())];
         let frontend = frontend.strip_suffix(b"~").unwrap_or(frontend);
@@ -157,7 +153,7 @@ impl Timers {
     fn of(text: &[u8]) -> Option<Self> {
         let timer = |text: &[u8]| match text {
             b"-1" => Some(None),
-            text => Some(Some(u64::try_from(digits(text)?).ok()?)),
+            text => unsigned(text).map(Some),
         };
         let mut fields = text.split(|&byte| byte == b'/');
         for _ in 0..3 {
@@ -277,11 +273,6 @@ fn decode(text: &[u8], plain: &mut Vec<u8>) {
             plain.push(byte);
         }
     }
-}
-
-fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr(b' ', text)?;
-    Some((&text[..at], &text[at + 1..]))
 }
 
 fn civil(text: &[u8; SECOND_BYTES]) -> Option<Civil> {

@@ -8,6 +8,7 @@
 
 use memchr::memchr2;
 
+use super::words::{status, unsigned};
 use super::{LineParser, Reading, Unread};
 use crate::sources::requests::line::{Line, Request};
 use crate::sources::tail::calendar::{Civil, digits};
@@ -125,20 +126,19 @@ impl LineParser for Iis {
         }
         let time_ms = self.time_ms(&fields).ok_or(NO_DATE)?;
         let get = |field: Field| fields[field as usize];
-        let number = |field: Field| {
-            get(field).map(|text| digits(text).and_then(|number| u64::try_from(number).ok()))
-        };
-        let status = match number(Field::Status) {
-            Some(Some(status @ 0..=999)) => u16::try_from(status).unwrap_or(0),
-            _ => return Err("`sc-status` is no status, or not logged"),
-        };
-        let response_bytes = match number(Field::Bytes) {
+        let status = get(Field::Status)
+            .and_then(status)
+            .ok_or("`sc-status` is no status, or not logged")?;
+        let response_bytes = match get(Field::Bytes) {
             None => 0,
-            Some(bytes) => bytes.ok_or("`sc-bytes` is no byte count")?,
+            Some(bytes) => unsigned(bytes).ok_or("`sc-bytes` is no byte count")?,
         };
-        let latency_us = match number(Field::TimeTaken) {
+        let latency_us = match get(Field::TimeTaken) {
             None => None,
-            Some(ms) => Some(ms.ok_or("`time-taken` is no number")?.saturating_mul(1000)),
+            Some(ms) => {
+                let ms = unsigned(ms).ok_or("`time-taken` is no number")?;
+                Some(ms.saturating_mul(1000))
+            }
         };
         // A request that could not be read has neither.
         let request = match (get(Field::Method), get(Field::Stem)) {

@@ -22,6 +22,7 @@ pub mod odoo;
 mod tests;
 mod times;
 pub mod traefik;
+mod words;
 
 use std::fmt;
 

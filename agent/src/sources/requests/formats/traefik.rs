@@ -9,14 +9,14 @@
 //! the last `] "` of a line stands before the request, whatever a client sends, and what is behind
 //! the agent is read from the end of the line.
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memmem, memrchr};
 
 use super::forwarded::last_address;
 use super::nginx::{TIME_BYTES, TimeCache};
 use super::object::{Texts, Value, find};
+use super::words::{split, status, unsigned, word};
 use super::{LineParser, Reading, Unread, times};
 use crate::sources::requests::line::{Line, Request};
-use crate::sources::tail::calendar::digits;
 
 /// In the order of [`Traefik::json`]'s pattern.
 const PATHS: [&[u8]; 12] = [
@@ -122,11 +122,8 @@ impl Traefik {
         let client = &before[..memmem::find(before, b" - ").ok_or(NO_TIME)?];
         let start_ms = self.times.unix_ms(time).ok_or("the time is no date")?;
         let (request, rest) = split(&line[bracket + 3..], b"\" ").ok_or(NO_REQUEST)?;
-        let (status, rest) = word(rest).ok_or(NO_STATUS)?;
-        let status = digits(status)
-            .and_then(|status| u16::try_from(status).ok())
-            .filter(|status| *status <= 999)
-            .ok_or(NO_STATUS)?;
+        let (code, rest) = word(rest).ok_or(NO_STATUS)?;
+        let status = status(code).ok_or(NO_STATUS)?;
         let (bytes, rest) = word(rest).ok_or(NO_BYTES)?;
         let response_bytes = match bytes {
             b"-" => 0,
@@ -160,18 +157,4 @@ fn last_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = text.strip_suffix(b"\"")?;
     let quote = memmem::rfind(inside, b" \"")?;
     Some((&inside[..quote], &inside[quote + 2..]))
-}
-
-fn split<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memmem::find(text, separator)?;
-    Some((&text[..at], &text[at + separator.len()..]))
-}
-
-fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr(b' ', text)?;
-    Some((&text[..at], &text[at + 1..]))
-}
-
-fn unsigned(text: &[u8]) -> Option<u64> {
-    digits(text).and_then(|number| u64::try_from(number).ok())
 }

@@ -272,14 +272,18 @@ fn counts_equal_those_of_a_real_haproxy() {
         .send_to(b"", &socket)
         .unwrap();
     daemon.join().unwrap();
-    for path in [raw, logged] {
+    // A syslog daemon that is slow may miss some: HAProxy does not wait for it.
+    for (path, whole) in [(raw, true), (logged, false)] {
         let log = LogConfig {
             zone: Some("+05:45".to_owned()),
             ..LogConfig::new(path.to_str().unwrap(), Format::Haproxy)
         };
         let totals = compare(&log, READ_HAPROXY);
+        assert!(totals[2] > 0 && totals[8] > 0, "{totals:?}");
+        if !whole {
+            continue;
+        }
         assert_loaded(&totals);
-        assert!(totals[8] > 0, "{totals:?}");
         // Those of the stream are no requests.
         let requests: u64 = totals[..6].iter().sum();
         assert!(
