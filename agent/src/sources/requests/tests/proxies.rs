@@ -27,6 +27,7 @@ fn parts<'a>(method: &'a str, target: &'a str) -> Request<'a> {
     }
 }
 
+/// All that a line may hold, as HAProxy's documentation has it.
 const HTTPLOG: &str = r#"10.1.2.3:33317 [25/Nov/2026:09:35:36.250] web~ app/one 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {crm.example.com|Mozil} {} "GET /account/42?q=1 HTTP/1.1""#;
 
 #[test]

@@ -29,6 +29,7 @@ fn parts<'a>(method: &'a str, target: &'a str) -> Request<'a> {
     }
 }
 
+/// As Caddy 2.6 wrote it, with the address that 2.7 adds.
 const CADDY: &str = r#"{"level":"info","ts":1795599336.1185935,"logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"127.0.0.1","remote_port":"36208","client_ip":"1.2.3.4","proto":"HTTP/1.1","method":"GET","host":"crm","uri":"/ok/1?a=\"b","headers":{"User-Agent":["q\"u\\o"],"status":["500"]}},"user_id":"","duration":0.000023485,"size":5,"status":200,"resp_headers":{"Server":["Caddy"]}}"#;
 
 #[test]
@@ -214,6 +215,7 @@ fn json_fields_are_found_under_usual_names() {
     }
 }
 
+/// IIS's own choice of fields, as its documentation has it: no IIS wrote these lines.
 const FIELDS: &str = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
 const ENTRY: &str = "2026-11-25 09:35:36 10.0.0.5 GET /account/42 id=1 443 - 1.2.3.4 Mozilla/5.0+(X11) - 200 0 0 31";
 
