@@ -158,6 +158,7 @@ fn requests(rows: usize) -> Contents {
             requests: count,
             response_bytes: count * (500 + numbers.below(20_000)),
             latency: Sketch::from_parts(buckets, count * 1900, 4000 + numbers.below(90_000)),
+            upstream: Sketch::default(),
         }
     });
     Contents {

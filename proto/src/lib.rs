@@ -1,12 +1,15 @@
 //! What the agent and the collector must agree on: the wire contract, identifiers, the metric
 //! catalog, the latency sketch and the limits.
 //!
-//! Owns the coding of batches ([`payload`]) out of rows ([`series`], [`requests`]) and back, with
+//! Owns the coding of batches ([`payload`]) out of rows ([`series`], [`requests`], [`clients`],
+//! [`exemplars`]) and back, with
 //! every check that needs no state. Promises: any rows round-trip; a batch split anywhere holds
 //! the same rows; hostile bytes give an error within the bounds of [`limits`], never a panic.
 //! Leaves transport, identity proofs and time checks to the two ends.
 
 pub mod catalog;
+pub mod clients;
+pub mod exemplars;
 pub mod identity;
 pub mod lane;
 pub mod limits;

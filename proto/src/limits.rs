@@ -32,5 +32,8 @@ pub const TIMESTAMP_MAX_FUTURE_MS: i64 = 3600 * 1000;
 /// Length of a request bucket, ms.
 pub const REQUEST_BUCKET_MS: i64 = 10_000;
 
+/// Length of a window in which the networks of clients are counted, ms.
+pub const CLIENT_WINDOW_MS: i64 = 60_000;
+
 /// Largest gRPC message that either end accepts, bytes: a batch and its envelope.
 pub const MESSAGE_MAX_BYTES: usize = BATCH_MAX_BYTES + 16 * 1024;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use prost::Message;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 
+use crate::clients::{self, ClientRow};
+use crate::exemplars::{ExemplarRow, SamplingRow};
 use crate::limits::{
     BATCH_MAX_BYTES, BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, PAYLOAD_MAX_BYTES, STRING_MAX_BYTES,
 };
@@ -81,6 +83,12 @@ pub enum DecodeError {
     /// A status class above 5.
     #[error("status class {0} is not 0 to 5")]
     StatusClass(u32),
+    /// An exemplar's status of more than three digits.
+    #[error("status {0} is not 0 to 999")]
+    Status(u32),
+    /// An exemplar of no known kind.
+    #[error("unknown kind of exemplar {0}")]
+    ExemplarKind(i32),
     /// A time that overflows.
     #[error("time {0} is outside of the range")]
     Timestamp(i64),
@@ -165,6 +173,12 @@ pub struct Contents {
     pub series: Vec<SeriesTable>,
     /// Request counters, lane requests.
     pub requests: Vec<RequestRow>,
+    /// Requests by network of the client, lane requests.
+    pub clients: Vec<ClientRow>,
+    /// Slow and failed requests, lane requests.
+    pub exemplars: Vec<ExemplarRow>,
+    /// How exemplars were sampled, lane requests.
+    pub sampling: Vec<SamplingRow>,
     /// Security events, lane security.
     pub security: Vec<SecurityRow>,
     /// Heartbeats, lane presence.
@@ -179,6 +193,9 @@ impl Contents {
     pub fn items(&self) -> usize {
         self.series.iter().map(SeriesTable::len).sum::<usize>()
             + self.requests.len()
+            + self.clients.len()
+            + self.exemplars.len()
+            + self.sampling.len()
             + self.security.len()
             + self.heartbeats.len()
             + self.drops.len()
@@ -205,6 +222,9 @@ impl Contents {
         }
         self.series = series;
         rest.requests = split_rows(&mut self.requests, &mut keep);
+        rest.clients = split_rows(&mut self.clients, &mut keep);
+        rest.exemplars = split_rows(&mut self.exemplars, &mut keep);
+        rest.sampling = split_rows(&mut self.sampling, &mut keep);
         rest.security = split_rows(&mut self.security, &mut keep);
         rest.heartbeats = split_rows(&mut self.heartbeats, &mut keep);
         rest.drops = split_rows(&mut self.drops, &mut keep);
@@ -224,6 +244,18 @@ impl Contents {
             .collect();
         let requests =
             (!self.requests.is_empty()).then(|| requests::encode(&self.requests, &mut dictionary));
+        let clients =
+            (!self.clients.is_empty()).then(|| clients::encode(&self.clients, &mut dictionary));
+        let exemplars = self
+            .exemplars
+            .iter()
+            .map(|row| row.encode(&mut dictionary))
+            .collect();
+        let sampling = self
+            .sampling
+            .iter()
+            .map(|row| row.encode(&mut dictionary))
+            .collect();
         let security_events = self
             .security
             .iter()
@@ -241,6 +273,9 @@ impl Contents {
         Payload {
             series,
             requests,
+            clients,
+            exemplars,
+            sampling,
             security_events,
             heartbeats: self.heartbeats.clone(),
             drops: self.drops.clone(),
@@ -277,6 +312,20 @@ impl Contents {
             Some(block) => requests::decode(block, dictionary)?,
             None => Vec::new(),
         };
+        let clients = match &payload.clients {
+            Some(block) => clients::decode(block, dictionary)?,
+            None => Vec::new(),
+        };
+        let exemplars = payload
+            .exemplars
+            .into_iter()
+            .map(|message| ExemplarRow::decode(message, dictionary))
+            .collect::<Result<_, _>>()?;
+        let sampling = payload
+            .sampling
+            .iter()
+            .map(|message| SamplingRow::decode(message, dictionary))
+            .collect::<Result<_, _>>()?;
         let security = payload
             .security_events
             .into_iter()
@@ -285,6 +334,9 @@ impl Contents {
         let contents = Self {
             series,
             requests,
+            clients,
+            exemplars,
+            sampling,
             security,
             heartbeats: payload.heartbeats,
             drops: payload.drops,
@@ -340,7 +392,7 @@ fn check_counts(raw: &[u8]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn check_string(what: &'static str, text: &str) -> Result<(), DecodeError> {
+pub(crate) fn check_string(what: &'static str, text: &str) -> Result<(), DecodeError> {
     if text.len() > STRING_MAX_BYTES {
         return Err(DecodeError::TooLarge {
             what,

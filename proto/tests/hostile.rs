@@ -10,6 +10,8 @@
 mod support;
 
 use crmscope_proto::catalog::{DiskMetric, FilesystemMetric, HostMetric};
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::limits::{
     BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, PAYLOAD_MAX_BYTES, STRING_MAX_BYTES,
 };
@@ -17,7 +19,8 @@ use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
 use crmscope_proto::v1::{
-    Batch, Column, Encoding, Heartbeat, Payload, RequestBlock, SecurityEvent, SeriesBlock,
+    Batch, ClientBlock, Column, Encoding, ExemplarSampling, Heartbeat, Payload, RequestBlock,
+    RequestExemplar, SecurityEvent, SeriesBlock,
 };
 use crmscope_proto::{DecodeError, SeriesKind, Sketch, open, seal};
 use proptest::collection::vec;
@@ -62,6 +65,34 @@ fn sample() -> Contents {
         requests: 3,
         response_bytes: 4,
         latency: Sketch::from_parts([(10, 1), (300, 2)], 9, 8),
+        upstream: Sketch::from_parts([(5, 1)], 2, 2),
+    };
+    let client = ClientRow {
+        window_start_ms: 60_000,
+        service: "crm".to_owned(),
+        network: "192.0.2.0/24".to_owned(),
+        requests: 3,
+        ..ClientRow::default()
+    };
+    let exemplar = ExemplarRow {
+        time_ms: 10_001,
+        kind: ExemplarKind::Failed,
+        service: "crm".to_owned(),
+        route: "/".to_owned(),
+        method: "GET".to_owned(),
+        status: 500,
+        response_bytes: 4,
+        latency_us: Some(8),
+        upstream_latency_us: None,
+        network: "192.0.2.0/24".to_owned(),
+        target: "/".to_owned(),
+    };
+    let sampling = SamplingRow {
+        bucket_start_ms: 10_000,
+        service: "crm".to_owned(),
+        kind: ExemplarKind::Failed,
+        eligible: 9,
+        kept: 1,
     };
     let event = SecurityRow {
         event: SecurityEvent {
@@ -78,6 +109,9 @@ fn sample() -> Contents {
     Contents {
         series: vec![disk, host],
         requests: vec![request.clone(), request],
+        clients: vec![client.clone(), client],
+        exemplars: vec![exemplar],
+        sampling: vec![sampling],
         security: vec![event],
         heartbeats: vec![Heartbeat {
             beat: 1,
@@ -87,7 +121,8 @@ fn sample() -> Contents {
     }
 }
 
-/// The sample with one thing changed. Its blocks: disk (2 rows), host; two request rows; one event.
+/// The sample with one thing changed. Its blocks: disk (2 rows), host; two request rows, two
+/// networks, one exemplar, one account of sampling; one event.
 fn changed(change: impl FnOnce(&mut Payload)) -> Result<Contents, DecodeError> {
     let contents = sample();
     let mut payload = contents.encode();
@@ -97,6 +132,10 @@ fn changed(change: impl FnOnce(&mut Payload)) -> Result<Contents, DecodeError> {
 
 fn requests(payload: &mut Payload) -> &mut RequestBlock {
     payload.requests.as_mut().unwrap()
+}
+
+fn clients(payload: &mut Payload) -> &mut ClientBlock {
+    payload.clients.as_mut().unwrap()
 }
 
 fn length(what: &'static str, got: usize, want: usize) -> DecodeError {
@@ -117,6 +156,14 @@ fn assert_sound(contents: &Contents) {
     for row in &contents.requests {
         assert!(row.status_class <= 5);
         assert!(row.latency.buckets().all(|(i, _)| (0..=1200).contains(&i)));
+        assert!(row.upstream.buckets().all(|(i, _)| (0..=1200).contains(&i)));
+    }
+    for row in &contents.exemplars {
+        assert!(row.status <= 999 && row.kind != ExemplarKind::Unspecified);
+        assert!(row.target.len() <= STRING_MAX_BYTES);
+    }
+    for row in &contents.sampling {
+        assert!(row.kind != ExemplarKind::Unspecified);
     }
     for row in &contents.security {
         assert_eq!(row.event.event_id.len(), 16);
@@ -170,21 +217,93 @@ fn any_requests() -> impl Strategy<Value = RequestBlock> {
                 vec(-2..700i32, 0..8),
                 vec(any::<u64>(), 0..8),
             ),
+            (
+                vec(0..3u32, 0..rows + 1),
+                vec(vec(any::<u64>(), rows), 2),
+                vec(-2..700i32, 0..4),
+                vec(any::<u64>(), 0..4),
+            ),
         )
-            .prop_map(|(buckets, small, large, maxima, sketch)| RequestBlock {
-                buckets,
+            .prop_map(
+                |(buckets, small, large, maxima, sketch, upstream)| RequestBlock {
+                    buckets,
+                    services: small[0].clone(),
+                    routes: small[1].clone(),
+                    methods: small[2].clone(),
+                    status_classes: small[3].clone(),
+                    requests: large[0].clone(),
+                    bytes: large[1].clone(),
+                    latency_sums_us: large[2].clone(),
+                    latency_maxima_us: maxima,
+                    sketch_lengths: sketch.0,
+                    sketch_indexes: sketch.1,
+                    sketch_counts: sketch.2,
+                    upstream_lengths: upstream.0,
+                    upstream_sums_us: upstream.1[0].clone(),
+                    upstream_maxima_us: upstream.1[1].clone(),
+                    upstream_indexes: upstream.2,
+                    upstream_counts: upstream.3,
+                },
+            )
+    })
+}
+
+fn any_clients() -> impl Strategy<Value = ClientBlock> {
+    (0..4usize).prop_flat_map(|rows| {
+        let near = rows.saturating_sub(1)..rows + 2;
+        (
+            vec(any::<i64>(), rows),
+            vec(vec(0..5u32, rows), 2),
+            vec(vec(any::<u64>(), rows), 4),
+            vec(any::<u64>(), near),
+        )
+            .prop_map(|(windows, small, large, maxima)| ClientBlock {
+                windows,
                 services: small[0].clone(),
-                routes: small[1].clone(),
-                methods: small[2].clone(),
-                status_classes: small[3].clone(),
+                networks: small[1].clone(),
                 requests: large[0].clone(),
-                bytes: large[1].clone(),
-                latency_sums_us: large[2].clone(),
-                latency_maxima_us: maxima,
-                sketch_lengths: sketch.0,
-                sketch_indexes: sketch.1,
-                sketch_counts: sketch.2,
+                client_errors: large[1].clone(),
+                server_errors: large[2].clone(),
+                bytes: large[3].clone(),
+                in_other_maxima: maxima,
             })
+    })
+}
+
+fn any_exemplar() -> impl Strategy<Value = RequestExemplar> {
+    (
+        any::<i64>(),
+        0..4i32,
+        vec(0..4u32, 4),
+        0..1100u32,
+        text(),
+        proptest::option::of(any::<u64>()),
+    )
+        .prop_map(
+            |(time_ms, kind, references, status, target, latency_us)| RequestExemplar {
+                time_ms,
+                kind,
+                service: references[0],
+                route: references[1],
+                method: references[2],
+                network: references[3],
+                status,
+                latency_us,
+                target,
+                ..RequestExemplar::default()
+            },
+        )
+}
+
+fn any_sampling() -> impl Strategy<Value = ExemplarSampling> {
+    (any::<i64>(), 0..4u32, 0..4i32, any::<u64>()).prop_map(|(bucket, service, kind, eligible)| {
+        ExemplarSampling {
+            bucket: bucket >> 8,
+            service,
+            kind,
+            eligible,
+            kept: 1,
+        }
     })
 }
 
@@ -192,7 +311,12 @@ fn any_payload() -> impl Strategy<Value = Payload> {
     (
         vec(text(), 0..4),
         vec(any_series(), 0..3),
-        proptest::option::of(any_requests()),
+        (
+            proptest::option::of(any_requests()),
+            proptest::option::of(any_clients()),
+            vec(any_exemplar(), 0..2),
+            vec(any_sampling(), 0..2),
+        ),
         vec(
             (vec(any::<u8>(), 15..18), 0..4u32).prop_map(|(event_id, kind)| SecurityEvent {
                 event_id,
@@ -204,10 +328,19 @@ fn any_payload() -> impl Strategy<Value = Payload> {
         vec(heartbeat(), 0..2),
     )
         .prop_map(
-            |(dictionary, series, requests, security_events, heartbeats)| Payload {
+            |(
+                dictionary,
+                series,
+                (requests, clients, exemplars, sampling),
+                security_events,
+                heartbeats,
+            )| Payload {
                 dictionary,
                 series,
                 requests,
+                clients,
+                exemplars,
+                sampling,
                 security_events,
                 heartbeats,
                 drops: Vec::new(),
@@ -425,11 +558,18 @@ fn item_counts_must_be_the_real_ones() {
 fn references_beyond_the_dictionary_are_errors() {
     let entries = sample().encode().dictionary.len();
     for reference in [u32::try_from(entries).unwrap() + 1, u32::MAX] {
-        let changes: [fn(&mut Payload, u32); 7] = [
+        let changes: [fn(&mut Payload, u32); 14] = [
             |payload, reference| payload.series[0].labels[0] = reference,
             |payload, reference| requests(payload).services[1] = reference,
             |payload, reference| requests(payload).routes[0] = reference,
             |payload, reference| requests(payload).methods[1] = reference,
+            |payload, reference| clients(payload).services[1] = reference,
+            |payload, reference| clients(payload).networks[0] = reference,
+            |payload, reference| payload.exemplars[0].service = reference,
+            |payload, reference| payload.exemplars[0].route = reference,
+            |payload, reference| payload.exemplars[0].method = reference,
+            |payload, reference| payload.exemplars[0].network = reference,
+            |payload, reference| payload.sampling[0].service = reference,
             |payload, reference| payload.security_events[0].kind = reference,
             |payload, reference| payload.security_events[0].service = reference,
             |payload, reference| payload.security_events[0].method = reference,
@@ -530,7 +670,35 @@ fn missing_optional_columns_are_none() {
 #[test]
 fn malformed_requests_are_errors() {
     type Case = (fn(&mut RequestBlock), DecodeError);
-    let cases: [Case; 22] = [
+    let cases: [Case; 29] = [
+        (
+            |block| block.upstream_sums_us.truncate(1),
+            length("upstream_sums_us", 1, 2),
+        ),
+        (
+            |block| block.upstream_maxima_us.clear(),
+            length("upstream_maxima_us", 0, 2),
+        ),
+        (
+            |block| block.upstream_lengths.clear(),
+            length("upstream_lengths", 0, 2),
+        ),
+        (
+            |block| block.upstream_lengths[1] = 2,
+            length("upstream_indexes", 2, 3),
+        ),
+        (
+            |block| block.upstream_counts.truncate(1),
+            length("upstream_indexes", 2, 2),
+        ),
+        (
+            |block| block.upstream_indexes[1] = 1201,
+            DecodeError::SketchIndex(1201),
+        ),
+        (
+            |block| block.upstream_indexes[0] = -1,
+            DecodeError::SketchIndex(-1),
+        ),
         (|block| block.services.truncate(1), length("services", 1, 2)),
         (|block| block.routes.push(0), length("routes", 3, 2)),
         (|block| block.methods.clear(), length("methods", 0, 2)),
@@ -612,6 +780,85 @@ fn malformed_requests_are_errors() {
 }
 
 #[test]
+fn malformed_networks_are_errors() {
+    type Case = (fn(&mut ClientBlock), DecodeError);
+    let cases: [Case; 9] = [
+        (
+            |block| block.services.clear(),
+            length("client services", 0, 2),
+        ),
+        (|block| block.networks.push(0), length("networks", 3, 2)),
+        (
+            |block| block.requests.truncate(1),
+            length("client requests", 1, 2),
+        ),
+        (
+            |block| block.client_errors.push(0),
+            length("client_errors", 3, 2),
+        ),
+        (
+            |block| block.server_errors.clear(),
+            length("server_errors", 0, 2),
+        ),
+        (|block| block.bytes.push(0), length("client bytes", 3, 2)),
+        (
+            |block| block.in_other_maxima.clear(),
+            length("in_other_maxima", 0, 2),
+        ),
+        (
+            |block| block.windows.push(0),
+            length("client services", 2, 3),
+        ),
+        (
+            |block| block.windows[0] = i64::MAX,
+            DecodeError::Timestamp(i64::MAX),
+        ),
+    ];
+    for (number, (change, error)) in cases.into_iter().enumerate() {
+        assert_eq!(
+            changed(|payload| change(clients(payload))),
+            Err(error),
+            "case {number}"
+        );
+    }
+}
+
+#[test]
+fn malformed_exemplars_are_errors() {
+    type Case = (fn(&mut Payload), DecodeError);
+    let cases: [Case; 7] = [
+        (
+            |payload| payload.exemplars[0].kind = 0,
+            DecodeError::ExemplarKind(0),
+        ),
+        (
+            |payload| payload.exemplars[0].kind = 3,
+            DecodeError::ExemplarKind(3),
+        ),
+        (
+            |payload| payload.exemplars[0].status = 1000,
+            DecodeError::Status(1000),
+        ),
+        (
+            |payload| payload.exemplars[0].status = 1 << 16,
+            DecodeError::Status(1 << 16),
+        ),
+        (
+            |payload| payload.sampling[0].kind = -1,
+            DecodeError::ExemplarKind(-1),
+        ),
+        (
+            |payload| payload.sampling[0].bucket = i64::MIN,
+            DecodeError::Timestamp(i64::MIN),
+        ),
+        (|payload| payload.sampling.clear(), length("items", 10, 11)),
+    ];
+    for (number, (change, error)) in cases.into_iter().enumerate() {
+        assert_eq!(changed(change), Err(error), "case {number}");
+    }
+}
+
+#[test]
 fn malformed_events_are_errors() {
     for (bytes, want) in [(0, 16), (15, 16), (17, 16)] {
         assert_eq!(
@@ -624,7 +871,10 @@ fn malformed_events_are_errors() {
 #[test]
 fn oversized_strings_are_errors() {
     type Change = (&'static str, fn(&mut Payload, String));
-    let changes: [Change; 5] = [
+    let changes: [Change; 6] = [
+        ("target", |payload, text| {
+            payload.exemplars[0].target = text;
+        }),
         ("a dictionary entry", |payload, text| {
             payload.dictionary[0] = text;
         }),
@@ -768,6 +1018,73 @@ fn bomb(name: &str) -> (Vec<u8>, usize) {
         "empty_events" => (empty_fields(4), 0),
         "empty_heartbeats" => (empty_fields(5), 0),
         "empty_drops" => (empty_fields(6), 0),
+        "empty_exemplars" => (empty_fields(8), 0),
+        "empty_sampling" => (empty_fields(9), 0),
+        "long_exemplars" => {
+            let exemplar = RequestExemplar {
+                kind: 1,
+                service: 1,
+                route: 1,
+                method: 1,
+                network: 1,
+                ..RequestExemplar::default()
+            };
+            let payload = Payload {
+                dictionary: long_strings(1),
+                exemplars: vec![exemplar; all],
+                ..Payload::default()
+            };
+            (message(payload), all)
+        }
+        "long_networks" => {
+            let block = ClientBlock {
+                windows: vec![0; all],
+                services: vec![1; all],
+                networks: vec![1; all],
+                requests: vec![0; all],
+                client_errors: vec![0; all],
+                server_errors: vec![0; all],
+                bytes: vec![0; all],
+                in_other_maxima: vec![0; all],
+            };
+            let payload = Payload {
+                dictionary: long_strings(1),
+                clients: Some(block),
+                ..Payload::default()
+            };
+            (message(payload), all)
+        }
+        "sketch_entries" => {
+            // Two sketches a row, each of buckets that all differ.
+            let rows = 400;
+            let steps: Vec<i32> = (0..rows)
+                .flat_map(|_| (0..1201).map(|step| i32::from(step > 0)))
+                .collect();
+            let block = RequestBlock {
+                buckets: vec![0; rows],
+                services: vec![0; rows],
+                routes: vec![0; rows],
+                methods: vec![0; rows],
+                status_classes: vec![0; rows],
+                requests: vec![0; rows],
+                bytes: vec![0; rows],
+                latency_sums_us: vec![0; rows],
+                latency_maxima_us: vec![0; rows],
+                sketch_lengths: vec![1201; rows],
+                sketch_indexes: steps.clone(),
+                sketch_counts: vec![1; steps.len()],
+                upstream_sums_us: vec![0; rows],
+                upstream_maxima_us: vec![0; rows],
+                upstream_lengths: vec![1201; rows],
+                upstream_counts: vec![1; steps.len()],
+                upstream_indexes: steps,
+            };
+            let payload = Payload {
+                requests: Some(block),
+                ..Payload::default()
+            };
+            (message(payload), rows)
+        }
         "empty_columns" => (nested(2, 5), 1),
         "empty_lane_states" => (nested(5, 6), 1),
         "folded_columns" => (
@@ -965,4 +1282,21 @@ fn bombs_of_long_routes_stay_bounded() {
 #[test]
 fn bombs_of_long_event_words_stay_bounded() {
     assert_defused("long_events");
+}
+
+#[test]
+fn bombs_of_exemplars_stay_bounded() {
+    assert_defused("empty_exemplars");
+    assert_defused("empty_sampling");
+    assert_defused("long_exemplars");
+}
+
+#[test]
+fn bombs_of_long_networks_stay_bounded() {
+    assert_defused("long_networks");
+}
+
+#[test]
+fn bombs_of_full_sketches_stay_bounded() {
+    assert_defused("sketch_entries");
 }

@@ -11,6 +11,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use crmscope_proto::catalog::HostMetric;
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarRow, SamplingRow};
 use crmscope_proto::limits::{BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES};
 use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
@@ -36,6 +38,9 @@ enum Row {
         values: Vec<Option<u64>>,
     },
     Request(RequestRow),
+    Client(ClientRow),
+    Exemplar(ExemplarRow),
+    Sampling(SamplingRow),
     Security(SecurityRow),
     Heartbeat(Heartbeat),
     Drop(DropRange),
@@ -62,6 +67,9 @@ fn rows(contents: &Contents) -> Vec<Row> {
     let series = contents.series.iter().flat_map(table_rows);
     series
         .chain(contents.requests.iter().cloned().map(Row::Request))
+        .chain(contents.clients.iter().cloned().map(Row::Client))
+        .chain(contents.exemplars.iter().cloned().map(Row::Exemplar))
+        .chain(contents.sampling.iter().cloned().map(Row::Sampling))
         .chain(contents.security.iter().cloned().map(Row::Security))
         .chain(contents.heartbeats.iter().cloned().map(Row::Heartbeat))
         .chain(contents.drops.iter().cloned().map(Row::Drop))
@@ -90,7 +98,7 @@ type RequestKey = (i64, String, String, String, u8);
 
 fn merged<'a>(
     rows: impl IntoIterator<Item = &'a RequestRow>,
-) -> BTreeMap<RequestKey, (u128, u128, Sketch)> {
+) -> BTreeMap<RequestKey, (u128, u128, Sketch, Sketch)> {
     let mut merged = BTreeMap::new();
     for row in rows {
         let key = (
@@ -100,10 +108,11 @@ fn merged<'a>(
             row.method.clone(),
             row.status_class,
         );
-        let sum: &mut (u128, u128, Sketch) = merged.entry(key).or_default();
+        let sum: &mut (u128, u128, Sketch, Sketch) = merged.entry(key).or_default();
         sum.0 += u128::from(row.requests);
         sum.1 += u128::from(row.response_bytes);
         sum.2.merge(&row.latency);
+        sum.3.merge(&row.upstream);
     }
     merged
 }
@@ -413,6 +422,7 @@ fn too_many_strings_are_refused_when_sealed_or_opened() {
             requests: 1,
             response_bytes: 0,
             latency: Sketch::default(),
+            upstream: Sketch::default(),
         })
         .collect();
     assert_refused_or_opened(
@@ -451,6 +461,7 @@ fn more_rows_than_a_batch_holds_are_refused_until_split() {
         requests: 1,
         response_bytes: 0,
         latency: Sketch::default(),
+        upstream: Sketch::default(),
     };
     let contents = Contents {
         requests: vec![row; BATCH_MAX_ITEMS + 1],

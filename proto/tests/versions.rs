@@ -11,6 +11,8 @@
 
 use std::path::PathBuf;
 
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
@@ -238,6 +240,7 @@ fn request_rows() -> Vec<RequestRow> {
         requests,
         response_bytes: requests * 1024,
         latency,
+        upstream: Sketch::default(),
     };
     let latency = Sketch::from_parts(
         [(0, 1), (345, 20), (350, 100), (351, 3), (1200, 1 << 40)],
@@ -448,6 +451,64 @@ fn requests_of_version_1_decode_to_the_stated_rows() {
         ..Contents::default()
     };
     assert_eq!(fixture(Lane::Requests, &stated), stated);
+}
+
+/// With upstream latencies, networks and exemplars.
+#[test]
+fn requests_of_version_2_decode_to_the_stated_rows() {
+    let mut requests = request_rows();
+    requests[0].upstream = Sketch::from_parts([(340, 100), (1200, 25)], 99_000_000, 25_000_000_000);
+    requests[2].upstream = Sketch::from_parts([(0, 1)], 1, 1);
+    let client = |window_start_ms, network: &str, requests, in_other_max| ClientRow {
+        window_start_ms,
+        service: "crm-web".to_owned(),
+        network: network.to_owned(),
+        requests,
+        client_errors: 3,
+        server_errors: 1,
+        response_bytes: 4096,
+        in_other_max,
+    };
+    let exemplar = ExemplarRow {
+        time_ms: START_MS + 7,
+        kind: ExemplarKind::Slow,
+        service: "crm-web".to_owned(),
+        route: "/account/{id}".to_owned(),
+        method: "GET".to_owned(),
+        status: 200,
+        response_bytes: 1024,
+        latency_us: Some(26_600_000_000),
+        upstream_latency_us: Some(25_000_000_000),
+        network: "2001:db8:1::/48".to_owned(),
+        target: "/account/{id}?page={…}".to_owned(),
+    };
+    let stated = Contents {
+        requests,
+        clients: vec![
+            client(START_MS - START_MS % 60_000, "203.0.113.0/24", 100, 2),
+            client(START_MS - START_MS % 60_000, "2001:db8:1::/48", 20, 0),
+            client(START_MS - START_MS % 60_000 - 60_000, "OTHER", 8, 3),
+        ],
+        exemplars: vec![
+            exemplar.clone(),
+            ExemplarRow {
+                kind: ExemplarKind::Failed,
+                status: 503,
+                latency_us: None,
+                upstream_latency_us: None,
+                ..exemplar
+            },
+        ],
+        sampling: vec![SamplingRow {
+            bucket_start_ms: START_MS,
+            service: "crm-web".to_owned(),
+            kind: ExemplarKind::Failed,
+            eligible: 125,
+            kept: 1,
+        }],
+        ..Contents::default()
+    };
+    assert_eq!(fixture_of("v2", Lane::Requests, &stated), stated);
 }
 
 #[test]

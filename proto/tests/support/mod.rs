@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its part")]
 
 use crmscope_proto::catalog::{Presence, SeriesKind};
-use crmscope_proto::limits::{REQUEST_BUCKET_MS, STRING_MAX_BYTES};
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
+use crmscope_proto::limits::{CLIENT_WINDOW_MS, REQUEST_BUCKET_MS, STRING_MAX_BYTES};
 use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
@@ -151,10 +153,22 @@ pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
         0..=5u8,
         figure(),
         figure(),
-        sketch(),
+        [
+            sketch().boxed(),
+            prop_oneof![Just(Sketch::default()).boxed(), sketch().boxed()].boxed(),
+        ],
     )
         .prop_map(
-            |(bucket, service, route, method, status_class, requests, response_bytes, latency)| {
+            |(
+                bucket,
+                service,
+                route,
+                method,
+                status_class,
+                requests,
+                response_bytes,
+                [latency, upstream],
+            )| {
                 RequestRow {
                     bucket_start_ms: bucket * REQUEST_BUCKET_MS,
                     service,
@@ -164,9 +178,80 @@ pub(crate) fn request_row() -> impl Strategy<Value = RequestRow> {
                     requests,
                     response_bytes,
                     latency,
+                    upstream,
                 }
             },
         )
+}
+
+/// Networks with keys that often repeat.
+pub(crate) fn client_row() -> impl Strategy<Value = ClientRow> {
+    let limit = i64::MAX / CLIENT_WINDOW_MS;
+    (
+        prop_oneof![0..3i64, -limit..=limit, Just(limit), Just(-limit)],
+        [text(), text()],
+        vec(figure(), 5),
+    )
+        .prop_map(|(window, [service, network], figures)| ClientRow {
+            window_start_ms: window * CLIENT_WINDOW_MS,
+            service,
+            network,
+            requests: figures[0],
+            client_errors: figures[1],
+            server_errors: figures[2],
+            response_bytes: figures[3],
+            in_other_max: figures[4],
+        })
+}
+
+fn exemplar_kind() -> impl Strategy<Value = ExemplarKind> {
+    proptest::sample::select(vec![ExemplarKind::Slow, ExemplarKind::Failed])
+}
+
+/// Any exemplar.
+pub(crate) fn exemplar_row() -> impl Strategy<Value = ExemplarRow> {
+    (
+        (time_ms(), exemplar_kind(), 0..=999u16, figure()),
+        [text(), text(), text()],
+        [text(), text()],
+        proptest::option::of(figure()),
+        proptest::option::of(figure()),
+    )
+        .prop_map(
+            |(
+                (time_ms, kind, status, response_bytes),
+                [service, route, method],
+                [network, target],
+                latency_us,
+                upstream_latency_us,
+            )| ExemplarRow {
+                time_ms,
+                kind,
+                service,
+                route,
+                method,
+                status,
+                response_bytes,
+                latency_us,
+                upstream_latency_us,
+                network,
+                target,
+            },
+        )
+}
+
+/// Any account of sampling.
+pub(crate) fn sampling_row() -> impl Strategy<Value = SamplingRow> {
+    let limit = i64::MAX / REQUEST_BUCKET_MS;
+    (-limit..=limit, text(), exemplar_kind(), figure(), figure()).prop_map(
+        |(bucket, service, kind, eligible, kept)| SamplingRow {
+            bucket_start_ms: bucket * REQUEST_BUCKET_MS,
+            service,
+            kind,
+            eligible,
+            kept,
+        },
+    )
 }
 
 /// Any event. References are left at 0, as both ends keep them.
@@ -281,15 +366,27 @@ pub(crate) fn contents() -> impl Strategy<Value = Contents> {
     (
         vec(table(), 0..5),
         vec(request_row(), 0..8),
+        (
+            vec(client_row(), 0..6),
+            vec(exemplar_row(), 0..4),
+            vec(sampling_row(), 0..4),
+        ),
         vec(security_row(), 0..5),
         vec(heartbeat(), 0..3),
         vec(drop_range(), 0..3),
     )
-        .prop_map(|(series, requests, security, heartbeats, drops)| Contents {
-            series,
-            requests,
-            security,
-            heartbeats,
-            drops,
-        })
+        .prop_map(
+            |(series, requests, (clients, exemplars, sampling), security, heartbeats, drops)| {
+                Contents {
+                    series,
+                    requests,
+                    clients,
+                    exemplars,
+                    sampling,
+                    security,
+                    heartbeats,
+                    drops,
+                }
+            },
+        )
 }
