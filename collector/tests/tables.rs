@@ -10,7 +10,7 @@
 mod common;
 
 use common::Engine;
-use common::rows::{batch, contents, now_ms, series};
+use common::rows::{batch, clients_and_exemplars, contents, now_ms, series};
 use crmscope_collector::judge::{Entry, judge};
 use crmscope_collector::storage::{Config, Storage};
 use crmscope_collector::{schema, writer};
@@ -62,6 +62,8 @@ async fn what_is_sent_is_what_is_read() {
         let batch = batch("agent-000", lane, 1, &contents(lane, 1, 9));
         entries.push(judge(&batch, received).unwrap());
     }
+    let more = batch("agent-000", Lane::Requests, 2, &clients_and_exemplars());
+    entries.push(judge(&more, received).unwrap());
     let mut broken = batch(
         "agent-000",
         Lane::Metrics,
@@ -122,9 +124,36 @@ async fn what_is_sent_is_what_is_read() {
         engine.text("SELECT sum(requests), sum(response_bytes), sum(latency_count), sum(latency_sum_us), max(latency_max_us), sum(arraySum(mapValues(latency))), countIf(status_class = 5) FROM crmscope.requests_raw").await,
         "20\t1000\t20\t55010\t10000\t20\t1\n"
     );
+    for table in ["requests_raw", "requests_1m", "requests_1h", "requests_1d"] {
+        assert_eq!(
+            engine.text(&format!("SELECT sum(upstream_count), sum(upstream_sum_us), max(upstream_max_us), arraySum(mapValues(sumMap(upstream))) FROM crmscope.{table}")).await,
+            "10\t49500\t9000\t10\n",
+            "{table}"
+        );
+    }
+    for table in [
+        "request_clients_raw",
+        "request_clients_1m",
+        "request_clients_1h",
+    ] {
+        assert_eq!(
+            engine.text(&format!("SELECT agent_id, service, network, sum(requests), sum(client_errors), sum(server_errors), sum(response_bytes), sum(in_other_max) FROM crmscope.{table} GROUP BY ALL ORDER BY network")).await,
+            "agent-000\tcrm\t192.0.2.0/24\t7\t2\t1\t300\t1\nagent-000\tcrm\tOTHER\t4\t2\t1\t300\t2\n",
+            "{table}"
+        );
+    }
+    assert_eq!(
+        engine.text("SELECT agent_id, service, kind, route, method, status, response_bytes, latency_us, upstream_latency_us, network, target FROM crmscope.request_exemplars ORDER BY kind").await,
+        "agent-000\tcrm\tslow\t/account/{id}\tGET\t200\t5\t5000000\t4999999\t192.0.2.0/24\t/account/{id}\n\
+         agent-000\tcrm\tfailed\t/account/{id}\tGET\t503\t5\t\\N\t\\N\t192.0.2.0/24\t/account/{id}\n"
+    );
+    assert_eq!(
+        engine.text("SELECT agent_id, service, kind, eligible, kept, toUInt32(bucket_start) % 10 FROM crmscope.request_sampling").await,
+        "agent-000\tcrm\tfailed\t9\t1\t0\n"
+    );
     assert_eq!(
         engine.text("SELECT disposition, reason, sum(items), count(), min(block) FROM crmscope.ledger GROUP BY ALL ORDER BY disposition").await,
-        "stored\t\t4530\t303\t7\nrejected\tundecodable\t10\t1\t7\n"
+        "stored\t\t4535\t304\t7\nrejected\tundecodable\t10\t1\t7\n"
     );
     let dead = engine
         .text("SELECT lane, sequence, hex(batch) FROM crmscope.dead_letters")

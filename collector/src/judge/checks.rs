@@ -5,14 +5,14 @@ use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::v1::{Batch, DropRange, Heartbeat};
 use crmscope_proto::{Id, Lane, open};
 
-use super::{Rejection, SEQUENCE_MAX};
+use super::{Rejection, SEQUENCE_MAX, requests};
 
 pub(super) const fn in_range(time_ms: i64, received_ms: i64) -> bool {
     time_ms >= received_ms.saturating_sub(TIMESTAMP_MAX_PAST_MS)
         && time_ms <= received_ms.saturating_add(TIMESTAMP_MAX_FUTURE_MS)
 }
 
-fn reject<T>(reason: &'static str, detail: impl Into<String>) -> Result<T, Rejection> {
+pub(super) fn reject<T>(reason: &'static str, detail: impl Into<String>) -> Result<T, Rejection> {
     Err(Rejection {
         reason,
         detail: detail.into(),
@@ -55,17 +55,7 @@ pub(super) fn examine(
             time("a row's time", timestamp_ms)?;
         }
     }
-    for row in &contents.requests {
-        time("a request bucket", row.bucket_start_ms)?;
-        if row
-            .latency
-            .buckets()
-            .try_fold(0u64, |sum, (_, count)| sum.checked_add(count))
-            .is_none()
-        {
-            return reject("value_out_of_range", "latency counts of a row overflow");
-        }
-    }
+    requests::check(&contents, &time)?;
     for row in &contents.security {
         time("an event's time", row.event.time_ms)?;
         check_event(row)?;
@@ -85,6 +75,13 @@ fn check_lane(lane: Lane, contents: &Contents) -> Result<(), Rejection> {
     let here = [
         (Lane::Metrics, "series", contents.series.is_empty()),
         (Lane::Requests, "requests", contents.requests.is_empty()),
+        (
+            Lane::Requests,
+            "client networks",
+            contents.clients.is_empty(),
+        ),
+        (Lane::Requests, "exemplars", contents.exemplars.is_empty()),
+        (Lane::Requests, "sampling", contents.sampling.is_empty()),
         (
             Lane::Security,
             "security events",

@@ -5,6 +5,7 @@
 //! to the writer and connections to ingest.
 
 mod checks;
+mod requests;
 mod weight;
 
 use bytes::Bytes;

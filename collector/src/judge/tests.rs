@@ -1,8 +1,11 @@
-use crmscope_proto::SeriesKind;
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 use crmscope_proto::payload::{SecurityRow, seal};
+use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
 use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, SecurityEvent};
+use crmscope_proto::{SeriesKind, Sketch};
 
 use super::*;
 
@@ -67,6 +70,112 @@ fn beat(lanes: &[i32]) -> Heartbeat {
         lanes: lanes.collect(),
         ..Heartbeat::default()
     }
+}
+
+fn request(upstream: Sketch) -> Contents {
+    Contents {
+        requests: vec![RequestRow {
+            bucket_start_ms: NOW,
+            service: "crm".to_owned(),
+            route: "/".to_owned(),
+            method: "GET".to_owned(),
+            status_class: 2,
+            requests: 1,
+            response_bytes: 1,
+            latency: Sketch::default(),
+            upstream,
+        }],
+        ..Contents::default()
+    }
+}
+
+fn client(change: fn(&mut ClientRow)) -> Contents {
+    let mut row = ClientRow {
+        window_start_ms: NOW - NOW % 60_000,
+        requests: 5,
+        client_errors: 2,
+        server_errors: 3,
+        ..ClientRow::default()
+    };
+    change(&mut row);
+    Contents {
+        clients: vec![row],
+        ..Contents::default()
+    }
+}
+
+fn exemplar(time_ms: i64, network: &str) -> Contents {
+    Contents {
+        exemplars: vec![ExemplarRow {
+            time_ms,
+            kind: ExemplarKind::Slow,
+            service: "crm".to_owned(),
+            route: "/".to_owned(),
+            method: "GET".to_owned(),
+            status: 200,
+            response_bytes: 1,
+            latency_us: None,
+            upstream_latency_us: None,
+            network: network.to_owned(),
+            target: "/".to_owned(),
+        }],
+        ..Contents::default()
+    }
+}
+
+fn sampling(bucket_start_ms: i64, kept: u64) -> Contents {
+    Contents {
+        sampling: vec![SamplingRow {
+            bucket_start_ms,
+            service: "crm".to_owned(),
+            kind: ExemplarKind::Slow,
+            eligible: 4,
+            kept,
+        }],
+        ..Contents::default()
+    }
+}
+
+#[test]
+fn rows_of_the_lane_requests_are_checked() {
+    let (out, far) = (Some("time_out_of_range"), Some("value_out_of_range"));
+    let overflow = Sketch::from_parts([(1, u64::MAX), (2, 1)], 0, 0);
+    let most = Sketch::from_parts([(1, u64::MAX)], 0, 0);
+    let (longest, longer) = ("x".repeat(64), "x".repeat(65));
+    for (contents, want) in [
+        (request(most), None),
+        (request(overflow), far),
+        (client(|_| ()), None),
+        (client(|row| row.requests = 4), far),
+        (client(|row| row.client_errors = u64::MAX), far),
+        (client(|row| row.network = "x".repeat(65)), far),
+        (client(|row| row.window_start_ms += 60_000 * 60 * 24), out),
+        (client(|row| row.window_start_ms = 0), out),
+        (exemplar(NOW, &longest), None),
+        (exemplar(NOW, &longer), far),
+        (exemplar(i64::MAX, ""), out),
+        (exemplar(NOW - YEAR_MS, ""), out),
+        (sampling(NOW, 4), None),
+        (sampling(NOW, 5), far),
+        (sampling(NOW - YEAR_MS, 1), out),
+    ] {
+        assert_eq!(reason(Lane::Requests, &contents), want, "{contents:?}");
+        assert!(reason(Lane::Metrics, &contents).is_some());
+    }
+    for contents in [client(|_| ()), exemplar(NOW, ""), sampling(NOW, 1)] {
+        assert_eq!(reason(Lane::Security, &contents), Some("wrong_lane"));
+    }
+}
+
+#[test]
+fn exemplars_weigh_what_they_hold() {
+    let contents = Contents {
+        exemplars: vec![exemplar(NOW, "192.0.2.0/24").exemplars.remove(0); 100],
+        ..Contents::default()
+    };
+    let entry = judge(&seal(&contents, envelope(Lane::Requests)).unwrap(), NOW).unwrap();
+    let least = 100 * (size_of::<ExemplarRow>() + 5 * 32);
+    assert!(entry.weight() >= least, "{} < {least}", entry.weight());
 }
 
 fn drop_range(first_sequence: u64, last_sequence: u64) -> Contents {

@@ -9,6 +9,8 @@ pub(super) fn weigh(contents: &Contents) -> usize {
     /// A vector or a string: where it stands, and the least that an allocation takes.
     const LIST: usize = 56;
     const LANE: usize = 64;
+    /// Five strings, the least that each allocation takes, and numbers.
+    const EXEMPLAR: usize = 400;
     let series: usize = contents
         .series
         .iter()
@@ -24,13 +26,32 @@ pub(super) fn weigh(contents: &Contents) -> usize {
         .iter()
         .map(|row| {
             let text = row.service.len() + row.route.len() + row.method.len();
-            ROW + text + row.latency.buckets().len() * BUCKET
+            let buckets = row.latency.buckets().len() + row.upstream.buckets().len();
+            ROW + text + buckets * BUCKET
         })
+        .sum();
+    let clients: usize = contents
+        .clients
+        .iter()
+        .map(|row| ROW + row.service.len() + row.network.len())
+        .sum();
+    let exemplars: usize = contents
+        .exemplars
+        .iter()
+        .map(|row| {
+            let text = row.service.len() + row.route.len() + row.method.len();
+            EXEMPLAR + text + row.network.len() + row.target.len()
+        })
+        .sum();
+    let sampling: usize = contents
+        .sampling
+        .iter()
+        .map(|row| ROW + row.service.len())
         .sum();
     let security: usize = contents.security.iter().map(weigh_security).sum();
     let lanes: usize = contents.heartbeats.iter().map(|h| h.lanes.len()).sum();
     let presence = (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE;
-    series + requests + security + presence
+    series + requests + clients + exemplars + sampling + security + presence
 }
 
 fn weigh_security(row: &SecurityRow) -> usize {

@@ -55,5 +55,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(12, "0012_presence.sql"),
     file!(13, "0013_ledger.sql"),
     file!(14, "0014_agents.sql"),
+    file!(15, "0015_request_upstream.sql"),
+    file!(16, "0016_request_clients.sql"),
+    file!(17, "0017_request_exemplars.sql"),
     file!(20, "0020_security_records.sql"),
 ];

@@ -151,18 +151,29 @@ fn roll_ups_hold_every_figure_of_the_catalog() {
 #[test]
 fn every_statement_is_safe_to_repeat_and_every_table_remembers_its_blocks() {
     for (file, text) in all_statements() {
-        let adds = text.starts_with("ALTER TABLE crmscope.") && text.contains(" ADD COLUMN ");
-        assert!(text.starts_with("CREATE ") || adds, "{file}: {text}");
-        assert!(text.contains("IF NOT EXISTS"), "{file}: {text}");
+        // A new query of a view takes effect in one step and is the same the second time.
+        let alters = text.starts_with("ALTER TABLE crmscope.");
+        let new_query = alters && text.contains("_view MODIFY QUERY\n");
+        let adds = text.matches("ADD COLUMN ").count();
+        let adds_once = alters
+            && adds > 0
+            && text.matches("ADD COLUMN IF NOT EXISTS ").count() == adds
+            && !["DROP", "MODIFY", "RENAME", "DELETE", "UPDATE"]
+                .iter()
+                .any(|word| text.contains(word));
+        let creates = text.starts_with("CREATE ") && text.contains("IF NOT EXISTS");
+        assert!(creates || adds_once || new_query, "{file}: {text}");
         if text.starts_with("CREATE TABLE") {
             assert!(
                 text.contains("non_replicated_deduplication_window = 10000"),
                 "{file}: {text}"
             );
         }
-        if text.starts_with("CREATE MATERIALIZED VIEW") {
+        if text.starts_with("CREATE MATERIALIZED VIEW") || new_query {
             // A scalar subquery in a view leaves its target empty under streamed inserts.
             assert!(!text.contains("(SELECT"), "{file}: {text}");
+        }
+        if text.starts_with("CREATE MATERIALIZED VIEW") {
             assert!(text.contains(" TO crmscope."), "{file}: {text}");
         }
     }

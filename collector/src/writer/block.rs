@@ -53,6 +53,9 @@ pub fn build(block: u64, entries: &[Entry]) -> Vec<Insert> {
     series
         .chain([
             tables::requests::insert(block, entries),
+            tables::clients::insert(block, entries),
+            tables::exemplars::exemplars(block, entries),
+            tables::exemplars::sampling(block, entries),
             tables::security::insert(block, entries),
             tables::presence::heartbeats(block, entries),
             tables::presence::lane_states(block, entries),

@@ -1,3 +1,5 @@
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::payload::SecurityRow;
 use crmscope_proto::payload::{Contents, seal};
 use crmscope_proto::requests::RequestRow;
@@ -44,8 +46,40 @@ fn contents(lane: Lane, seed: u8, rows: u8, skew: i64) -> Contents {
                     requests: row.into(),
                     response_bytes: 7,
                     latency: Sketch::from_parts([(i16::from(seed), 3)], 9, 9),
+                    upstream: Sketch::from_parts([(i16::from(seed), 2)], 8, 8),
                 })
                 .collect(),
+            clients: (0..=rows)
+                .map(|row| ClientRow {
+                    window_start_ms: time_ms.div_euclid(60_000) * 60_000,
+                    service: format!("s{}", seed % 2),
+                    network: format!("10.0.{row}.0/24"),
+                    requests: row.into(),
+                    ..ClientRow::default()
+                })
+                .collect(),
+            exemplars: (0..=rows)
+                .map(|row| ExemplarRow {
+                    time_ms,
+                    kind: [ExemplarKind::Slow, ExemplarKind::Failed][usize::from(row % 2)],
+                    service: format!("s{}", seed % 2),
+                    route: format!("/r/{row}"),
+                    method: "GET".to_owned(),
+                    status: 500,
+                    response_bytes: 7,
+                    latency_us: (row > 1).then_some(9),
+                    upstream_latency_us: None,
+                    network: "10.0.0.0/24".to_owned(),
+                    target: format!("/r/{row}"),
+                })
+                .collect(),
+            sampling: vec![SamplingRow {
+                bucket_start_ms: time_ms.div_euclid(10_000) * 10_000,
+                service: format!("s{}", seed % 2),
+                kind: ExemplarKind::Failed,
+                eligible: 9,
+                kept: 1,
+            }],
             ..Contents::default()
         },
         Lane::Security => Contents {

@@ -137,6 +137,21 @@ impl Block {
         });
     }
 
+    /// `Nullable(UInt64)`: a map of nulls, then the values.
+    pub fn nullable_u64(
+        &mut self,
+        name: &'static str,
+        values: impl Iterator<Item = Option<u64>> + Clone,
+    ) {
+        self.begin(name, "Nullable(UInt64)");
+        let nulls = values.clone().map(|value| u8::from(value.is_none()));
+        self.bytes.extend(nulls);
+        values.for_each(|value| {
+            self.bytes
+                .extend_from_slice(&value.unwrap_or(0).to_le_bytes());
+        });
+    }
+
     /// `UInt64` of runs that stand one after the other.
     pub fn u64_runs<'a>(&mut self, name: &'static str, runs: impl Iterator<Item = &'a [u64]>) {
         self.begin(name, "UInt64");

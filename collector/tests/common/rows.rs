@@ -1,5 +1,7 @@
 //! Batches with known figures in them.
 
+use crmscope_proto::clients::ClientRow;
+use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::payload::{Contents, SecurityRow, seal};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
@@ -55,6 +57,8 @@ pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Content
                     let mut latency = Sketch::default();
                     latency.record(1000 * (row + 1));
                     latency.record(sequence);
+                    let mut upstream = Sketch::default();
+                    upstream.record(900 * (row + 1));
                     RequestRow {
                         bucket_start_ms: time_ms.div_euclid(10_000) * 10_000,
                         service: "crm".to_owned(),
@@ -64,6 +68,7 @@ pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Content
                         requests: 2,
                         response_bytes: 100,
                         latency,
+                        upstream,
                     }
                 })
                 .collect(),
@@ -113,6 +118,49 @@ pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Content
                 .collect(),
             ..Contents::default()
         },
+    }
+}
+
+/// Two networks, two exemplars and their sampling.
+pub(crate) fn clients_and_exemplars() -> Contents {
+    let time_ms = now_ms();
+    let client = |network: &str, requests, in_other_max| ClientRow {
+        window_start_ms: time_ms.div_euclid(60_000) * 60_000,
+        service: "crm".to_owned(),
+        network: network.to_owned(),
+        requests,
+        client_errors: 2,
+        server_errors: 1,
+        response_bytes: 300,
+        in_other_max,
+    };
+    let exemplar = |kind, status, latency_us| ExemplarRow {
+        time_ms,
+        kind,
+        service: "crm".to_owned(),
+        route: "/account/{id}".to_owned(),
+        method: "GET".to_owned(),
+        status,
+        response_bytes: 5,
+        latency_us,
+        upstream_latency_us: latency_us.map(|latency: u64| latency - 1),
+        network: "192.0.2.0/24".to_owned(),
+        target: "/account/{id}".to_owned(),
+    };
+    Contents {
+        clients: vec![client("192.0.2.0/24", 7, 1), client("OTHER", 4, 2)],
+        exemplars: vec![
+            exemplar(ExemplarKind::Slow, 200, Some(5_000_000)),
+            exemplar(ExemplarKind::Failed, 503, None),
+        ],
+        sampling: vec![SamplingRow {
+            bucket_start_ms: time_ms.div_euclid(10_000) * 10_000,
+            service: "crm".to_owned(),
+            kind: ExemplarKind::Failed,
+            eligible: 9,
+            kept: 1,
+        }],
+        ..Contents::default()
     }
 }
 

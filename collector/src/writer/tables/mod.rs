@@ -2,6 +2,8 @@
 //!
 //! Rows within an insert are sorted by the table's key, so that ClickHouse need not.
 
+pub mod clients;
+pub mod exemplars;
 pub mod ledger;
 pub mod presence;
 pub mod requests;

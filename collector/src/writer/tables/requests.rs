@@ -1,4 +1,4 @@
-//! `requests_raw`: counters of 10-second buckets with their latency sketches.
+//! `requests_raw`: counters of 10-second buckets with their sketches of whole and upstream latency.
 
 use crmscope_proto::requests::RequestRow;
 
@@ -27,23 +27,30 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
             .then_with(|| a.bucket_start_ms.cmp(&b.bucket_start_ms))
     });
     let each = || rows.iter().map(|(_, row)| *row);
-    let mut native = Block::new(rows.len(), 160);
+    let mut native = Block::new(rows.len(), 240);
     native.text("agent_id", rows.iter().map(|(agent_id, _)| *agent_id));
     native.text("service", each().map(|row| row.service.as_str()));
     native.text("route", each().map(|row| row.route.as_str()));
     native.text("method", each().map(|row| row.method.as_str()));
     native.u8("status_class", each().map(|row| row.status_class));
-    native.datetime("bucket_start", each().map(bucket_seconds));
+    native.datetime(
+        "bucket_start",
+        each().map(|row| seconds(row.bucket_start_ms)),
+    );
     native.u64("requests", each().map(|row| row.requests));
     native.u64("response_bytes", each().map(|row| row.response_bytes));
     native.u64("latency_count", each().map(|row| row.latency.count()));
     native.u64("latency_sum_us", each().map(|row| row.latency.sum_us()));
     native.u64("latency_max_us", each().map(|row| row.latency.max_us()));
     native.sketches("latency", each().map(|row| &row.latency));
+    native.u64("upstream_count", each().map(|row| row.upstream.count()));
+    native.u64("upstream_sum_us", each().map(|row| row.upstream.sum_us()));
+    native.u64("upstream_max_us", each().map(|row| row.upstream.max_us()));
+    native.sketches("upstream", each().map(|row| &row.upstream));
     Some(Insert::new("requests_raw", block, rows.len(), native))
 }
 
-/// Within range: the time was checked at the door.
-fn bucket_seconds(row: &RequestRow) -> u32 {
-    u32::try_from(row.bucket_start_ms.div_euclid(1000)).unwrap_or_default()
+/// Seconds of a time that was checked at the door.
+pub(super) fn seconds(time_ms: i64) -> u32 {
+    u32::try_from(time_ms.div_euclid(1000)).unwrap_or_default()
 }
