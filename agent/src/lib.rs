@@ -118,6 +118,7 @@ impl Config {
             fields: Some(sources::requests::Fields::template()),
             latency_unit: Some(sources::requests::LatencyUnit::default()),
             zone: Some(String::new()),
+            routes: vec![String::new()],
             ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];

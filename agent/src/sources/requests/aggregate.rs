@@ -1,37 +1,31 @@
 //! Counting requests per 10 s, service, route, method and status class.
 //!
-//! Owns the bounded tables of services and routes, and the counters since the last drain.
-//! Routes are first come, first served: once a service has its most, new ones count as `OTHER`.
-//! Routes seen only with answers that mean "no such thing" may fill a quarter of the table, so
-//! that a scanner cannot push out the routes of the application. A full table forgets, when
-//! counters are handed over, what was not seen for an hour; within a batch a route never changes
-//! its name.
+//! Owns the bounded table of services, and the counters since the last drain; hands each request on
+//! to the counts by client network and to the sample of slow and failed ones. Nothing is allocated
+//! for a request whose route, counter and network are known.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use crmscope_proto::Sketch;
 use crmscope_proto::limits::REQUEST_BUCKET_MS;
-use crmscope_proto::payload::truncate;
+use crmscope_proto::payload::{Contents, truncate};
 use crmscope_proto::requests::RequestRow;
 
+use super::clients::{Clients, Figures};
+use super::config::Config;
+use super::configured::{Configured, Reached};
+use super::exemplars::{Counted, Exemplars};
+use super::key_hasher::KeyHasher;
+use super::learned::{Bounds, ROUTE_INVALID, ROUTE_OTHER, Routes};
 use super::line::Line;
-use super::route::{self, INVALID, METHODS, OTHER};
+use super::route::{self, METHODS, OTHER};
 
 /// Longest service name, bytes.
 pub(super) const SERVICE_MAX_BYTES: usize = 128;
 
 /// Most counters held: reading pauses at this many until they are drained. A batch holds more.
 const HELD_MAX: usize = 20_000;
-
-/// How long a route is remembered in a full table.
-const ROUTE_MEMORY_MS: i64 = 3_600_000;
-
-/// Part of the table open to routes that were only ever answered with "no such thing".
-const UNPROVEN_PART: usize = 4;
-
-const ROUTE_OTHER: u32 = 0;
-const ROUTE_INVALID: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Key {
@@ -47,20 +41,21 @@ struct Counters {
     requests: u64,
     response_bytes: u64,
     latency: Sketch,
-}
-
-#[derive(Debug)]
-struct Route {
-    seen_ms: i64,
-    proven: bool,
+    upstream: Sketch,
 }
 
 #[derive(Debug)]
 struct Service {
     name: String,
-    numbers: HashMap<Box<str>, u32>,
-    routes: Vec<Route>,
-    unproven: usize,
+    routes: Routes,
+}
+
+/// Space that is used again for each line.
+#[derive(Debug, Default)]
+struct Scratch {
+    plain: Vec<u8>,
+    template: String,
+    reached: Reached,
 }
 
 /// Counters since the last drain.
@@ -68,27 +63,33 @@ struct Service {
 pub(super) struct Aggregator {
     services: Vec<Service>,
     max_services: usize,
-    max_routes: usize,
+    bounds: Bounds,
     counters: HashMap<Key, Counters, BuildHasherDefault<KeyHasher>>,
-    template: String,
-    scratch: Vec<u8>,
+    clients: Clients,
+    exemplars: Exemplars,
+    scratch: Scratch,
 }
 
 impl Aggregator {
-    pub(super) fn new(max_services: usize, max_routes: usize) -> Self {
+    /// An empty table. `random` decides which exemplars are kept.
+    pub(super) fn new(config: &Config, random: fastrand::Rng) -> Self {
         Self {
             services: Vec::new(),
-            max_services,
-            max_routes,
+            max_services: config.max_services,
+            bounds: Bounds {
+                routes: config.max_routes,
+                slug_after: config.slug_after,
+            },
             counters: HashMap::default(),
-            template: String::new(),
-            scratch: Vec::new(),
+            clients: Clients::new(&config.clients),
+            exemplars: Exemplars::new(&config.exemplars, config.clients.prefixes(), random),
+            scratch: Scratch::default(),
         }
     }
 
     /// Whether another line can be counted.
     pub(super) fn ready(&self) -> bool {
-        self.counters.len() < HELD_MAX
+        self.counters.len() < HELD_MAX && self.clients.ready() && self.exemplars.ready()
     }
 
     /// Number of a service; further ones than the bound share `OTHER`.
@@ -106,9 +107,7 @@ impl Aggregator {
             known(name, &self.services).unwrap_or_else(|| {
                 self.services.push(Service {
                     name: name.to_owned(),
-                    numbers: HashMap::new(),
-                    routes: Vec::new(),
-                    unproven: 0,
+                    routes: Routes::new(self.bounds),
                 });
                 self.services.len() - 1
             })
@@ -117,18 +116,30 @@ impl Aggregator {
     }
 
     /// Counts a request.
-    pub(super) fn count(&mut self, service: u32, line: &Line<'_>, now_ms: i64) {
+    pub(super) fn count(
+        &mut self,
+        service: u32,
+        configured: &Configured,
+        line: &Line<'_>,
+        now_ms: i64,
+    ) {
         let request = route::target_of(&line.request);
+        let Scratch {
+            plain,
+            template,
+            reached,
+        } = &mut self.scratch;
+        let routes = &mut self.services[service as usize].routes;
         let route = match request.target {
             None => ROUTE_INVALID,
             Some(target) => {
-                route::template(target, &mut self.scratch, &mut self.template);
-                self.services[service as usize].route(
-                    &self.template,
-                    line.status,
-                    now_ms,
-                    self.max_routes,
-                )
+                let path = route::path(target, plain);
+                if let Some(name) = path.and_then(|path| configured.find(path, reached)) {
+                    routes.configured(name, now_ms)
+                } else {
+                    route::template(path, template);
+                    routes.learned(template, line.status, now_ms)
+                }
             }
         };
         let key = Key {
@@ -147,118 +158,57 @@ impl Aggregator {
         if let Some(latency_us) = line.latency_us {
             counters.latency.record(latency_us);
         }
+        if let Some(latency_us) = line.upstream_latency_us {
+            counters.upstream.record(latency_us);
+        }
+        let figures = Figures::of(key.status_class, line.response_bytes);
+        self.clients
+            .count(line.time_ms, service, line.client, &figures);
+        let counted = Counted {
+            service,
+            route,
+            method: key.method,
+            status_class: key.status_class,
+            unusual: self.exemplars.adaptive()
+                && line
+                    .latency_us
+                    .is_some_and(|latency_us| routes.is_slow(route, latency_us)),
+        };
+        self.exemplars.offer(line, request.target, counted, || {
+            (route == ROUTE_OTHER).then(|| routes.disguise(template))
+        });
     }
 
     /// Hands over all counters, by bucket, and forgets old routes where that makes room.
-    pub(super) fn drain(&mut self, now_ms: i64, rows: &mut Vec<RequestRow>) {
+    pub(super) fn drain(&mut self, now_ms: i64, contents: &mut Contents) {
         let mut held: Vec<(Key, Counters)> = self.counters.drain().collect();
         held.sort_unstable_by_key(|(key, _)| *key);
-        let names: Vec<Vec<&str>> = self.services.iter().map(Service::names).collect();
-        rows.extend(held.into_iter().map(|(key, counters)| RequestRow {
+        let services = &self.services;
+        let names: Vec<Vec<&str>> = services.iter().map(|one| one.routes.names()).collect();
+        let service_name = |service: u32| services[service as usize].name.as_str();
+        let route_name = |service: u32, route: u32| names[service as usize][route as usize];
+        let rows = held.into_iter().map(|(key, counters)| RequestRow {
             bucket_start_ms: key.bucket * REQUEST_BUCKET_MS,
-            service: self.services[key.service as usize].name.clone(),
-            route: names[key.service as usize][key.route as usize].to_owned(),
+            service: service_name(key.service).to_owned(),
+            route: route_name(key.service, key.route).to_owned(),
             method: METHODS[usize::from(key.method)].to_owned(),
             status_class: key.status_class,
             requests: counters.requests,
             response_bytes: counters.response_bytes,
             latency: counters.latency,
-        }));
+            upstream: counters.upstream,
+        });
+        contents.requests.extend(rows);
+        self.clients.drain(service_name, &mut contents.clients);
+        self.exemplars.drain(service_name, route_name, contents);
         for service in &mut self.services {
-            service.forget(now_ms, self.max_routes);
-        }
-    }
-}
-
-impl Service {
-    /// Number of a route, which lives until the next drain.
-    fn route(&mut self, template: &str, status: u16, now_ms: i64, most: usize) -> u32 {
-        let proven = !matches!(status, 400 | 404 | 405 | 410 | 414 | 421 | 444);
-        if let Some(&number) = self.numbers.get(template) {
-            let route = &mut self.routes[number as usize - 2];
-            route.seen_ms = now_ms;
-            if proven && !route.proven {
-                route.proven = true;
-                self.unproven -= 1;
-            }
-            return number;
-        }
-        let scanned = !proven && self.unproven >= most.div_ceil(UNPROVEN_PART);
-        if self.routes.len() >= most || scanned {
-            return ROUTE_OTHER;
-        }
-        let number = u32::try_from(self.routes.len() + 2).unwrap_or(ROUTE_OTHER);
-        self.numbers.insert(template.into(), number);
-        self.routes.push(Route {
-            seen_ms: now_ms,
-            proven,
-        });
-        self.unproven += usize::from(!proven);
-        number
-    }
-
-    /// Route names by number.
-    fn names(&self) -> Vec<&str> {
-        let mut names = vec![OTHER; self.routes.len() + 2];
-        names[ROUTE_INVALID as usize] = INVALID;
-        for (template, &number) in &self.numbers {
-            names[number as usize] = template;
-        }
-        names
-    }
-
-    /// Makes room in a full table. Numbers change, so nothing may be held.
-    fn forget(&mut self, now_ms: i64, most: usize) {
-        let full = self.routes.len() >= most || self.unproven >= most.div_ceil(UNPROVEN_PART);
-        let old = |route: &Route| now_ms - route.seen_ms > ROUTE_MEMORY_MS;
-        if !full || !self.routes.iter().any(old) {
-            return;
-        }
-        let mut kept = Vec::new();
-        let routes = &mut self.routes;
-        self.numbers.retain(|_, number| {
-            let route = &routes[*number as usize - 2];
-            if old(route) {
-                return false;
-            }
-            kept.push(Route { ..*route });
-            *number = u32::try_from(kept.len() + 1).unwrap_or(ROUTE_OTHER);
-            true
-        });
-        self.unproven = kept.iter().filter(|route| !route.proven).count();
-        self.routes = kept;
-    }
-}
-
-/// Mixes the few small numbers of a key. Clients choose none of them freely.
-#[derive(Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
+            service.routes.forget(now_ms);
         }
     }
 
-    fn write_u8(&mut self, number: u8) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_i64(&mut self, number: i64) {
-        self.write_u64(number.cast_unsigned());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The golden ratio in 64 bits, as in Fibonacci hashing.
-        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// Names of routes and their beginnings that are held, of all services.
+    #[cfg(test)]
+    pub(super) fn held_names(&self) -> usize {
+        self.services.iter().map(|one| one.routes.held()).sum()
     }
 }

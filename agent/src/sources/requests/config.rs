@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{Fields, LatencyUnit};
+use super::{clients, configured, exemplars};
 use crate::sources::tail::calendar::zone_ms;
 
 /// Shape of an access log's lines.
@@ -116,7 +117,7 @@ pub enum From {
 }
 
 /// Access logs of one service, or of one per file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     /// Path or glob. A glob does not lead to rotated files (`.1`, `.gz`).
@@ -141,6 +142,9 @@ pub struct LogConfig {
     /// offset such as "+02:00".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// Routes of this log, looked at before those of all logs.
+    #[serde(default)]
+    pub routes: Vec<String>,
 }
 
 impl LogConfig {
@@ -149,12 +153,8 @@ impl LogConfig {
     pub fn new(path: impl Into<String>, format: Format) -> Self {
         Self {
             path: path.into(),
-            service: None,
             format,
-            pattern: None,
-            fields: None,
-            latency_unit: None,
-            zone: None,
+            ..Self::default()
         }
     }
 
@@ -218,12 +218,20 @@ pub struct Config {
     pub interval_ms: u64,
     /// Most routes counted apart in one service; further ones count as `OTHER`.
     pub max_routes: usize,
+    /// Different words below one route before a further one counts as `{slug}`.
+    pub slug_after: usize,
+    /// Routes by name, as `/account/{account}/edit` or `/files/*`; the first that matches counts.
+    pub routes: Vec<String>,
     /// Most services; requests of further ones count for the service `OTHER`.
     pub max_services: usize,
     /// Most log files open at once, rotated ones included.
     pub max_files: usize,
     /// Where reading starts in files found at the very first start.
     pub from: From,
+    /// Requests by network of the client.
+    pub clients: clients::Config,
+    /// Examples of slow and failed requests.
+    pub exemplars: exemplars::Config,
     /// The logs.
     pub logs: Vec<LogConfig>,
 }
@@ -234,9 +242,13 @@ impl Default for Config {
             enabled: true,
             interval_ms: 1000,
             max_routes: 1000,
+            slug_after: 64,
+            routes: Vec::new(),
             max_services: 32,
             max_files: 128,
             from: From::End,
+            clients: clients::Config::default(),
+            exemplars: exemplars::Config::default(),
             logs: vec![LogConfig::new("/var/log/nginx/*access*.log", Format::Auto)],
         }
     }
@@ -262,6 +274,7 @@ impl Config {
         }
         for (key, value, most) in [
             ("max_routes", self.max_routes, 10_000),
+            ("slug_after", self.slug_after, 10_000),
             ("max_services", self.max_services, 1000),
             ("max_files", self.max_files, 4096),
         ] {
@@ -271,6 +284,10 @@ impl Config {
                 ));
             }
         }
+        for error in [self.clients.validate(), self.exemplars.validate()] {
+            error.map_err(|error| format!("sources.requests.{error}"))?;
+        }
+        self.check_routes()?;
         for log in &self.logs {
             if !Path::new(&log.path).is_absolute() {
                 return Err(format!(
@@ -294,6 +311,29 @@ impl Config {
             }
             log.check_pattern()?;
             log.check_format_keys()?;
+        }
+        Ok(())
+    }
+
+    fn check_routes(&self) -> Result<(), String> {
+        let of_logs = self.logs.iter().flat_map(|log| {
+            let routes = log.routes.iter();
+            routes.map(|route| ("sources.requests.logs: routes", route))
+        });
+        let all = self
+            .routes
+            .iter()
+            .map(|route| ("sources.requests.routes", route));
+        let mut count = 0;
+        for (place, route) in all.chain(of_logs) {
+            configured::check(route).map_err(|error| format!("{place}: {route:?} {error}"))?;
+            count += 1;
+        }
+        if count > configured::TEMPLATES_MAX {
+            return Err(format!(
+                "sources.requests: there are {count} routes, with those of the logs; use at most {}",
+                configured::TEMPLATES_MAX
+            ));
         }
         Ok(())
     }

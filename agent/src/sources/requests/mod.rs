@@ -1,18 +1,27 @@
 //! Requests, counted on the host from access logs.
 //!
-//! Owns what a request line means: its format ([`formats`]), its route template and its counters.
+//! Owns what a request line means: its format ([`formats`]), its route template, its counters, its
+//! client's network ([`clients`]) and whether it is an example of a slow or failed one
+//! ([`exemplars`]).
 //! Promises that every complete line of a followed log is counted once, in the 10-second bucket of
 //! its own time, under `OTHER` or `INVALID` where a bound or garbage forbids more; that a line it
 //! does not understand is counted as unparsed and nothing is made of it; and that raw lines,
-//! queries and ids never leave. Leaves following files to [`super::tail`].
+//! ids and addresses never leave, nor queries, unless the operator asks for them. Leaves following files to [`super::tail`].
 
 mod aggregate;
+pub mod clients;
 mod config;
+mod configured;
+pub mod exemplars;
 mod fields;
 pub mod formats;
 mod header;
 mod health;
+mod key_hasher;
+mod learned;
 pub mod line;
+mod network;
+mod redact;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -28,6 +37,7 @@ use super::tail::{Limits, LineSink, Stretch, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
+use configured::Configured;
 pub use fields::{Fields, LatencyUnit};
 use formats::{LineParser, Reading};
 use health::Health;
@@ -45,6 +55,8 @@ pub struct RequestsSource {
     interval: Duration,
     /// By pattern.
     logs: Vec<LogConfig>,
+    /// By pattern: its own routes, then those of all logs.
+    routes: Vec<Configured>,
     tailer: Tailer,
     aggregator: Aggregator,
     /// One for each followed file, which the tailer bounds.
@@ -56,6 +68,8 @@ pub struct RequestsSource {
 struct Reader {
     /// The tailer's number of the file.
     number: u64,
+    /// Position of its pattern.
+    pattern: usize,
     service: u32,
     parser: Box<dyn LineParser>,
     health: Health,
@@ -65,6 +79,12 @@ impl RequestsSource {
     /// A source for a validated config. Files are opened at the first run.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        Self::with_random(config, fastrand::Rng::new())
+    }
+
+    /// The same with the random numbers that decide which exemplars are kept.
+    #[must_use]
+    pub fn with_random(config: &Config, random: fastrand::Rng) -> Self {
         let patterns = config.logs.iter().map(|log| log.path.clone()).collect();
         let limits = Limits {
             max_files: config.max_files,
@@ -74,8 +94,16 @@ impl RequestsSource {
         Self {
             interval: config.interval(),
             logs: config.logs.clone(),
+            routes: config
+                .logs
+                .iter()
+                .map(|log| {
+                    let templates = log.routes.iter().chain(&config.routes);
+                    Configured::new(templates.map(String::as_str))
+                })
+                .collect(),
             tailer: Tailer::new(patterns, limits),
-            aggregator: Aggregator::new(config.max_services, config.max_routes),
+            aggregator: Aggregator::new(config, random),
             readers: Vec::new(),
         }
     }
@@ -105,6 +133,7 @@ impl Source for RequestsSource {
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {
         let mut sink = Counting {
             logs: &self.logs,
+            routes: &self.routes,
             aggregator: &mut self.aggregator,
             readers: &mut self.readers,
             now_ms: moment.wall_ms,
@@ -121,8 +150,7 @@ impl Source for RequestsSource {
     }
 
     fn drain(&mut self, moment: Moment, rows: &mut Rows<'_>) {
-        self.aggregator
-            .drain(moment.wall_ms, &mut rows.contents().requests);
+        self.aggregator.drain(moment.wall_ms, rows.contents());
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
@@ -139,6 +167,7 @@ impl Source for RequestsSource {
 /// Counts lines as they come.
 struct Counting<'a> {
     logs: &'a [LogConfig],
+    routes: &'a [Configured],
     aggregator: &'a mut Aggregator,
     readers: &'a mut Vec<Reader>,
     now_ms: i64,
@@ -170,6 +199,7 @@ impl LineSink for Counting<'_> {
             }
             self.readers.push(Reader {
                 number: stretch.number,
+                pattern: stretch.pattern,
                 service,
                 parser,
                 health: Health::new(stretch.path),
@@ -202,7 +232,12 @@ impl LineSink for Counting<'_> {
             self.dropped += 1;
             return;
         }
-        self.aggregator.count(reader.service, &parsed, self.now_ms);
+        self.aggregator.count(
+            reader.service,
+            &self.routes[reader.pattern],
+            &parsed,
+            self.now_ms,
+        );
     }
 
     fn end(&mut self, number: u64) {

@@ -20,6 +20,15 @@ pub(super) const INVALID: &str = "INVALID";
 /// Everything beyond a bound, and unknown methods.
 pub(super) const OTHER: &str = "OTHER";
 
+/// Stands for numbers, record ids, addresses and tokens.
+pub(super) const ID: &str = "{id}";
+
+/// Stands for ids in the form of RFC 4122.
+pub(super) const UUID: &str = "{uuid}";
+
+/// Stands for the words of which one place of a route has too many; see [`super::learned`].
+pub(super) const SLUG: &str = "{slug}";
+
 /// Methods counted apart: those of HTTP, WebDAV and caches. Clients can send any word.
 pub(super) const METHODS: [&str; 20] = [
     OTHER,
@@ -92,41 +101,55 @@ fn checked<'a>(method: &[u8], target: &'a [u8]) -> Target<'a> {
     }
 }
 
-/// Writes the template of a target to `out`. `plain` is scratch space.
-pub(super) fn template(target: &[u8], plain: &mut Vec<u8>, out: &mut String) {
+/// The path of a target without query and fragment, its `\xHH` undone; `None` when it has none: `*`
+/// of OPTIONS, `host:port` of CONNECT. `plain` is scratch space.
+pub(super) fn path<'a>(target: &'a [u8], plain: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let path = path_of(target)?;
+    if memchr::memchr(b'\\', path).is_none() {
+        return Some(path);
+    }
+    unescape(path, plain);
+    // An escaped delimiter cuts as a plain one does.
+    let end = memchr::memchr2(b'?', b'#', plain).unwrap_or(plain.len());
+    Some(&plain[..end])
+}
+
+/// The segments of a path, without empty ones and without `;` parameters.
+pub(super) fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/')
+        .map(|segment| &segment[..memchr::memchr(b';', segment).unwrap_or(segment.len())])
+        .filter(|segment| !segment.is_empty())
+}
+
+/// Writes the template of a path to `out`.
+pub(super) fn template(path: Option<&[u8]>, out: &mut String) {
     out.clear();
-    let Some(path) = path_of(target) else {
-        // `*` of OPTIONS, `host:port` of CONNECT.
+    let Some(path) = path else {
         out.push('*');
         return;
     };
-    let path = if memchr::memchr(b'\\', path).is_some() {
-        unescape(path, plain);
-        // An escaped delimiter cuts as a plain one does.
-        &plain[..plain
-            .iter()
-            .position(|byte| matches!(byte, b'?' | b'#'))
-            .unwrap_or(plain.len())]
-    } else {
-        path
-    };
-    let mut segments = 0;
-    for segment in path.split(|&byte| byte == b'/') {
-        let end = memchr::memchr(b';', segment).unwrap_or(segment.len());
-        if end == 0 {
-            continue;
-        }
-        if segments == SEGMENTS_MAX {
+    for (number, segment) in segments(path).enumerate() {
+        if number == SEGMENTS_MAX {
             out.push_str("/…");
             return;
         }
-        segments += 1;
         out.push('/');
-        push_segment(&segment[..end], out);
+        push_segment(segment, out);
     }
-    if segments == 0 || path.ends_with(b"/") {
+    if out.is_empty() || path.ends_with(b"/") {
         out.push('/');
     }
+}
+
+/// Whether a segment of a template stands for many. Clients may send braces, but no other ones are
+/// taken for ours.
+pub(super) fn is_placeholder(segment: &str) -> bool {
+    let of = |name: &str| {
+        segment
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    of(ID) || of(UUID) || segment == SLUG
 }
 
 /// The path of a target without query and fragment; `None` when it has none.
@@ -166,8 +189,8 @@ fn unescape(text: &[u8], plain: &mut Vec<u8>) {
 }
 
 fn push_segment(segment: &[u8], out: &mut String) {
-    if is_id(segment) {
-        out.push_str("{id}");
+    if let Some(name) = placeholder(segment) {
+        out.push_str(name);
         return;
     }
     // A record with its representation: `42.json`.
@@ -175,9 +198,9 @@ fn push_segment(segment: &[u8], out: &mut String) {
         && let (stem, ending) = (&segment[..dot], &segment[dot + 1..])
         && (2..=5).contains(&ending.len())
         && ending.iter().all(u8::is_ascii_alphabetic)
-        && is_id(stem)
+        && let Some(name) = placeholder(stem)
     {
-        let _ = write!(out, "{{id}}.{}", String::from_utf8_lossy(ending));
+        let _ = write!(out, "{name}.{}", String::from_utf8_lossy(ending));
         return;
     }
     if segment.len() <= SEGMENT_MAX_BYTES && segment.iter().all(u8::is_ascii_graphic) {
@@ -199,6 +222,30 @@ fn push_segment(segment: &[u8], out: &mut String) {
         }
         out.push(shown);
     }
+}
+
+/// What a segment is replaced by, when it names one of many.
+fn placeholder(segment: &[u8]) -> Option<&'static str> {
+    if is_uuid(segment) {
+        Some(UUID)
+    } else if is_id(segment) {
+        Some(ID)
+    } else {
+        None
+    }
+}
+
+/// The form of RFC 4122, 8-4-4-4-12 hexadecimal digits, in braces or not.
+fn is_uuid(segment: &[u8]) -> bool {
+    let bare = match segment {
+        [b'{', inside @ .., b'}'] => inside,
+        _ => segment,
+    };
+    bare.len() == 36
+        && bare.iter().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 /// Whether a segment names one record, person or session, and not a kind of thing.
@@ -223,7 +270,7 @@ fn is_id(segment: &[u8]) -> bool {
         let numeric = digits > 0 && alphabetic == 0;
         let hexadecimal = letters == 0 && marks == 0 && length >= 16;
         let mixed = digits > 0 && alphabetic > 0 && length >= 20;
-        // Salesforce record ids have 15 or 18 characters; ULIDs and uuids are mixed ones.
+        // Salesforce record ids have 15 or 18 characters; ULIDs are mixed ones.
         let record = marks == 0 && matches!(length, 15 | 18) && digits >= 4 && alphabetic > 0;
         return numeric || hexadecimal || mixed || record;
     }

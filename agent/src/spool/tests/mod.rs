@@ -336,6 +336,7 @@ fn when_full_the_oldest_goes_and_the_range_is_recorded_first() {
                 requests: 1,
                 response_bytes: 1,
                 latency: crmscope_proto::Sketch::default(),
+                upstream: crmscope_proto::Sketch::default(),
             });
         let contents = Contents {
             requests: requests.collect(),

@@ -94,6 +94,7 @@ fn lines_outside_of_the_accepted_time_are_dropped() {
 fn reading_pauses_while_too_many_counters_are_held() {
     let mut bench = Bench::new(Config {
         max_routes: 10_000,
+        slug_after: 10_000,
         ..Config::default()
     });
     let mut text = String::new();

@@ -6,10 +6,15 @@ mod live;
 mod live_formats;
 mod live_proxies;
 mod neighbours;
+mod networks;
 mod parsing;
 mod proxies;
+mod queries;
+mod samples;
 mod source;
 mod structured;
+mod templates;
+mod words;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -19,6 +24,7 @@ use crmscope_proto::payload::Contents;
 use crmscope_proto::requests::RequestRow;
 use tempfile::TempDir;
 
+use super::line::{Line, Request};
 use super::*;
 use crate::sources::SourceStatistics;
 
@@ -52,7 +58,7 @@ impl Bench {
         config.validate().unwrap();
         Self {
             folder,
-            source: RequestsSource::new(&config),
+            source: RequestsSource::with_random(&config, fastrand::Rng::with_seed(1)),
             statistics: SourceStatistics::default(),
             now: Instant::now(),
             config,
@@ -82,6 +88,10 @@ impl Bench {
     }
 
     fn drain(&mut self) -> Vec<RequestRow> {
+        self.drain_all().requests
+    }
+
+    fn drain_all(&mut self) -> Contents {
         let moment = Moment {
             wall_ms: NOW_MS,
             monotonic: self.now,
@@ -89,7 +99,7 @@ impl Bench {
         let mut contents = Contents::default();
         let mut rows = Rows::new(&mut contents, &self.statistics);
         self.source.drain(moment, &mut rows);
-        contents.requests
+        contents
     }
 
     fn counted(&self, metric: SourceMetric) -> u64 {
@@ -107,4 +117,45 @@ fn line(second: i64, request: &str, status: u16, tail: &str) -> String {
         second / 60,
         second % 60
     )
+}
+
+/// A GET request without latencies from 192.0.2.7.
+fn request(target: &[u8], status: u16) -> Line<'_> {
+    Line {
+        time_ms: NOW_MS,
+        request: Request::Parts {
+            method: b"GET",
+            target,
+        },
+        status,
+        response_bytes: 10,
+        latency_us: None,
+        upstream_latency_us: None,
+        client: b"192.0.2.7",
+        site: b"",
+    }
+}
+
+/// An aggregator and no configured routes.
+fn aggregator(config: &Config) -> (Aggregator, Configured) {
+    let random = fastrand::Rng::with_seed(1);
+    (
+        Aggregator::new(config, random),
+        Configured::new(config.routes.iter().map(String::as_str)),
+    )
+}
+
+fn drained(aggregator: &mut Aggregator, now_ms: i64) -> Contents {
+    let mut contents = Contents::default();
+    aggregator.drain(now_ms, &mut contents);
+    contents
+}
+
+/// Requests by route.
+fn by_route(contents: &Contents) -> std::collections::BTreeMap<String, u64> {
+    let mut routes = std::collections::BTreeMap::new();
+    for row in &contents.requests {
+        *routes.entry(row.route.clone()).or_insert(0) += row.requests;
+    }
+    routes
 }

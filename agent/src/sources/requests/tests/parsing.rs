@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::formats::nginx::Nginx;
 use super::super::formats::{LineParser as _, Reading};
 use super::super::line::{Line, Request};
-use super::super::route::{METHODS, target_of, template};
+use super::super::route::{self, METHODS, target_of};
 
 /// What a line says, if it is one of nginx's.
 fn parse<'a>(line: &'a [u8], nginx: &'a mut Nginx) -> Option<Line<'a>> {
@@ -11,6 +11,10 @@ fn parse<'a>(line: &'a [u8], nginx: &'a mut Nginx) -> Option<Line<'a>> {
         Ok(Reading::Request(line)) => Some(line),
         Ok(Reading::Other) | Err(_) => None,
     }
+}
+
+fn template(target: &[u8], scratch: &mut Vec<u8>, out: &mut String) {
+    route::template(route::path(target, scratch), out);
 }
 
 #[test]
@@ -64,7 +68,16 @@ fn routes_lose_what_names_a_record_a_person_or_a_session() {
         ("/account/42", "/account/{id}"),
         ("/account/42/", "/account/{id}/"),
         ("//account///42//edit", "/account/{id}/edit"),
-        ("/a/9f8b3c1e-1d2a-4b5c-8d9e-0f1a2b3c4d5e", "/a/{id}"),
+        ("/a/9f8b3c1e-1d2a-4b5c-8d9e-0f1a2b3c4d5e", "/a/{uuid}"),
+        ("/a/9F8B3C1E-1D2A-4B5C-8D9E-0F1A2B3C4D5E/b", "/a/{uuid}/b"),
+        ("/a/{9f8b3c1e-1d2a-4b5c-8d9e-0f1a2b3c4d5e}", "/a/{uuid}"),
+        (
+            "/a/9f8b3c1e-1d2a-4b5c-8d9e-0f1a2b3c4d5e.json",
+            "/a/{uuid}.json",
+        ),
+        // Not of the form of RFC 4122, and ids all the same.
+        ("/a/9f8b3c1e1d2a-4b5c-8d9e-0f1a2b3c4d5e", "/a/{id}"),
+        ("/a/9f8b3c1e-1d2a-4b5c-8d9e-0f1a2b3c4d5g", "/a/{id}"),
         ("/a/5f2b8c9d0e1f2a3b", "/a/{id}"),
         ("/a/507f1f77bcf86cd799439011.json", "/a/{id}.json"),
         ("/lead/00Q5g00000ABCDEFAH", "/lead/{id}"),

@@ -81,7 +81,9 @@ impl Table {
         self.all.count(line);
         let request = route::target_of(&line.request);
         match request.target {
-            Some(target) => route::template(target, &mut self.scratch, &mut self.template),
+            Some(target) => {
+                route::template(route::path(target, &mut self.scratch), &mut self.template);
+            }
             None => INVALID.clone_into(&mut self.template),
         }
         let mut key = (request.method, self.template.as_str().into());
