@@ -112,6 +112,36 @@ FROM (
 )
 GROUP BY t ORDER BY t
 $query$),
+('crmscope', 'Latency of 95 %: whole and application [ms]', $query$
+SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t,
+    ifNull(crmscope_quantile(sumMap(latency), 0.95), nan) / 1000 AS whole,
+    ifNull(crmscope_quantile(sumMap(upstream), 0.95), nan) / 1000 AS application
+FROM (
+    SELECT t AS at, latency, upstream FROM crmscope.requests_1m WHERE {rounding:UInt32} < 3600 AND t >= now() - {seconds:UInt32}
+    UNION ALL
+    SELECT t AS at, latency, upstream FROM crmscope.requests_1h WHERE {rounding:UInt32} >= 3600 AND t >= now() - {seconds:UInt32}
+)
+GROUP BY t ORDER BY t
+$query$),
+('crmscope', 'Requests by client network [per second, the ten busiest]', $query$
+WITH busiest AS (
+    SELECT network FROM crmscope.request_clients_1h WHERE t >= toStartOfHour(now() - {seconds:UInt32}) AND network != 'OTHER'
+    GROUP BY network ORDER BY sum(requests) DESC, network LIMIT 10
+)
+SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, network, sum(requests) / greatest({rounding:UInt32}, 60) AS requests_per_second
+FROM (
+    SELECT t AS at, network, requests FROM crmscope.request_clients_1m WHERE {rounding:UInt32} < 3600 AND t >= now() - {seconds:UInt32}
+    UNION ALL
+    SELECT t AS at, network, requests FROM crmscope.request_clients_1h WHERE {rounding:UInt32} >= 3600 AND t >= now() - {seconds:UInt32}
+)
+WHERE network IN busiest
+GROUP BY t, network ORDER BY t
+$query$),
+('crmscope', 'Slow and failed requests [per second]', $query$
+SELECT toStartOfInterval(bucket_start, toIntervalSecond({rounding:UInt32}))::INT AS t, toString(kind) AS kind, sum(eligible) / greatest({rounding:UInt32}, 10) AS requests_per_second
+FROM crmscope.request_sampling WHERE bucket_start >= now() - {seconds:UInt32}
+GROUP BY t, kind ORDER BY t
+$query$),
 ('crmscope', 'Security events that failed [by kind]', $query$
 SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, kind, sum(events) AS failed
 FROM (

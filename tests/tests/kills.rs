@@ -130,6 +130,24 @@ fn killing_any_process_under_load_loses_nothing_and_doubles_nothing() {
         );
         assert_eq!(stack.number(&sql), written, "{table}");
     }
+    for table in [
+        "request_clients_raw",
+        "request_clients_1m",
+        "request_clients_1h",
+    ] {
+        let sql = format!("SELECT toUInt64(sum(requests)) FROM {table}");
+        let what = format!("{table} to hold the {written} requests");
+        stack.wait_number(&what, &sql, |stored| stored >= written);
+        assert_eq!(stack.number(&sql), written, "{table}");
+    }
+    let failed = "SELECT toUInt64(sum(eligible)) FROM request_sampling WHERE kind = 'failed'";
+    stack.wait_number("the account of failed requests", failed, |count| {
+        count >= written / 4
+    });
+    assert_eq!(stack.number(failed), written / 4, "every fourth line");
+    let kept = "SELECT toUInt64(sum(kept)) FROM request_sampling";
+    let exemplars = stack.number("SELECT count() FROM request_exemplars");
+    assert_eq!(stack.number(kept), exemplars, "examples that were kept");
     let bytes = "SELECT toUInt64(sum(response_bytes)) FROM requests_1d";
     assert_eq!(
         stack.number(bytes),
@@ -149,7 +167,11 @@ fn killing_any_process_under_load_loses_nothing_and_doubles_nothing() {
 /// What the ledger says was stored is what the tables hold, and roll-ups are what raw rows add up to.
 fn check_counts(stack: &Stack) {
     for (lane, rows) in [
-        ("requests", "SELECT count() FROM requests_raw"),
+        (
+            "requests",
+            "SELECT toUInt64(sum(n)) FROM (SELECT count() AS n FROM requests_raw UNION ALL SELECT count() FROM request_clients_raw \
+             UNION ALL SELECT count() FROM request_exemplars UNION ALL SELECT count() FROM request_sampling)",
+        ),
         ("presence", "SELECT count() FROM heartbeats"),
         (
             "metrics",

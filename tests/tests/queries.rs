@@ -74,9 +74,9 @@ fn every_query_and_every_chart_answers_from_real_rows() {
     let access = stack.path("access.log");
     let mut lines = String::new();
     for number in 0..400u64 {
-        // /slow takes 900 ms, /broken fails every other time.
+        // /slow takes 1200 ms, /broken fails every other time.
         let (path, status, latency) = match number % 4 {
-            0 => ("/slow", 200, "0.900"),
+            0 => ("/slow", 200, "1.200"),
             1 => ("/broken", if number % 8 == 1 { 500 } else { 200 }, "0.020"),
             _ => ("/fast", 200, "0.010"),
         };
@@ -131,6 +131,16 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         |count| count == 400,
     );
     stack.wait_number(
+        "every request by network",
+        "SELECT toUInt64(sum(requests)) FROM request_clients_1h",
+        |count| count == 400,
+    );
+    stack.wait_number(
+        "the account of the examples",
+        "SELECT toUInt64(sum(eligible)) FROM request_sampling",
+        |count| count == 150,
+    );
+    stack.wait_number(
         "every security event",
         "SELECT toUInt64(sum(events)) FROM security_1d",
         |count| count == 12,
@@ -167,6 +177,11 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "failed_logins_by_source" => &["203.0.113.9\t7\t"],
             "top_routes_by_errors" => &["/broken", "50"],
             "top_routes_by_latency" => &["/slow"],
+            "latency_by_upstream" => &["/slow"],
+            "top_client_networks" => &["192.0.2.0/24\t1\t400\t400\t1\t0\t50\t0.125\t40000"],
+            "slowest_requests" => &["/slow\tGET\t200\t100\t1200000\t"],
+            "failed_requests" => &["/broken\tGET\t500\t100\t20000\t"],
+            "exemplar_sampling" => &["crm\tslow\t100\t", "\t0"],
             "overview_hosts" => &["app-01\t"],
             _ => &[],
         };
@@ -176,12 +191,12 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         );
         ran += 1;
     }
-    assert!(ran >= 16, "{ran} queries");
+    assert!(ran >= 21, "{ran} queries");
 
     let charts = stack
         .query::<(String, String)>("SELECT title, query FROM dashboards ORDER BY title")
         .unwrap();
-    assert!(charts.len() >= 12, "{} charts", charts.len());
+    assert!(charts.len() >= 15, "{} charts", charts.len());
     let mut drawn = 0;
     for (title, sql) in &charts {
         let answer = run(&stack, title, sql);

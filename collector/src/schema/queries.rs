@@ -28,14 +28,20 @@ queries! {
     ACCOUNT_CHANGES = "account_changes";
     /// Records that left applications, by user, beside the two weeks before.
     DATA_EXPORTS = "data_exports";
+    /// How many slow and failed requests the examples were chosen from.
+    EXEMPLAR_SAMPLING = "exemplar_sampling";
     /// Failed logins by source address, and whether a source got in.
     FAILED_LOGINS_BY_SOURCE = "failed_logins_by_source";
+    /// Examples of requests that failed.
+    FAILED_REQUESTS = "failed_requests";
     /// File systems nearest to full.
     FILESYSTEM_FULLEST = "filesystem_fullest";
     /// Load of the fleet and its worst twentieth, by minute.
     FLEET_P95 = "fleet_p95";
     /// One host over time.
     HOST_TIMELINE = "host_timeline";
+    /// Time of the application beside the whole time, by route.
+    LATENCY_BY_UPSTREAM = "latency_by_upstream";
     /// What became of what was emitted, by minute.
     LEDGER_BY_MINUTE = "ledger_by_minute";
     /// The missing ranges of batches.
@@ -50,8 +56,12 @@ queries! {
     ROW_COUNT_PROOF = "row_count_proof";
     /// A service over time.
     SERVICE_TIMELINE = "service_timeline";
+    /// Examples of the slowest requests.
+    SLOWEST_REQUESTS = "slowest_requests";
     /// How the agents' sources do.
     SOURCE_HEALTH = "source_health";
+    /// Networks of clients that ask most.
+    TOP_CLIENT_NETWORKS = "top_client_networks";
     /// Routes that fail most.
     TOP_ROUTES_BY_ERRORS = "top_routes_by_errors";
     /// Routes that are slowest.

@@ -237,7 +237,11 @@ FROM (
         ('latency_count', toUInt64(sum(latency_count))),
         ('latency_sum_us', toUInt64(sum(latency_sum_us))),
         ('latency_max_us', toUInt64(max(latency_max_us))),
-        ('latency_hash', toUInt64(cityHash64(mapSort(sumMap(latency)))))
+        ('latency_hash', toUInt64(cityHash64(mapSort(sumMap(latency))))),
+        ('upstream_count', toUInt64(sum(upstream_count))),
+        ('upstream_sum_us', toUInt64(sum(upstream_sum_us))),
+        ('upstream_max_us', toUInt64(max(upstream_max_us))),
+        ('upstream_hash', toUInt64(cityHash64(mapSort(sumMap(upstream)))))
     ]) AS figure, figure.1, figure.2
     FROM crmscope.requests_1m
     WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
@@ -250,10 +254,36 @@ FROM (
         ('latency_count', toUInt64(sum(latency_count))),
         ('latency_sum_us', toUInt64(sum(latency_sum_us))),
         ('latency_max_us', toUInt64(max(latency_max_us))),
-        ('latency_hash', toUInt64(cityHash64(mapSort(sumMap(latency)))))
+        ('latency_hash', toUInt64(cityHash64(mapSort(sumMap(latency))))),
+        ('upstream_count', toUInt64(sum(upstream_count))),
+        ('upstream_sum_us', toUInt64(sum(upstream_sum_us))),
+        ('upstream_max_us', toUInt64(max(upstream_max_us))),
+        ('upstream_hash', toUInt64(cityHash64(mapSort(sumMap(upstream)))))
     ]) AS figure, figure.1, figure.2
     FROM crmscope.requests_raw
     WHERE bucket_start >= {from:DateTime('UTC')} AND bucket_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'request_clients_1m', 'rolled_up', agent_id, concat(service, ' ', network) AS series, t, arrayJoin([
+        ('requests', toUInt64(sum(requests))),
+        ('client_errors', toUInt64(sum(client_errors))),
+        ('server_errors', toUInt64(sum(server_errors))),
+        ('response_bytes', toUInt64(sum(response_bytes))),
+        ('in_other_max', toUInt64(sum(in_other_max)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.request_clients_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'request_clients_1m', 'recomputed', agent_id, concat(service, ' ', network) AS series, toStartOfMinute(window_start) AS t, arrayJoin([
+        ('requests', toUInt64(sum(requests))),
+        ('client_errors', toUInt64(sum(client_errors))),
+        ('server_errors', toUInt64(sum(server_errors))),
+        ('response_bytes', toUInt64(sum(response_bytes))),
+        ('in_other_max', toUInt64(sum(in_other_max)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.request_clients_raw
+    WHERE window_start >= {from:DateTime('UTC')} AND window_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
     GROUP BY agent_id, series, t
 )
 GROUP BY `table`, agent_id, series, t, column

@@ -30,6 +30,15 @@ FROM (
     SELECT 'requests', 0, count() FROM crmscope.requests_raw
     WHERE bucket_start >= {from:DateTime('UTC')} AND bucket_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
     UNION ALL
+    SELECT 'requests', 0, count() FROM crmscope.request_clients_raw
+    WHERE window_start >= {from:DateTime('UTC')} AND window_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'requests', 0, count() FROM crmscope.request_exemplars
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'requests', 0, count() FROM crmscope.request_sampling
+    WHERE bucket_start >= {from:DateTime('UTC')} AND bucket_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
     SELECT 'metrics', 0, count() FROM crmscope.host_raw
     WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
     UNION ALL

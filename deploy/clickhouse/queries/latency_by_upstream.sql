@@ -1,0 +1,32 @@
+-- Question: is a route slow, or the application behind it?
+-- Parameters:
+--   service String: one service; default '', all of them
+--   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded, whole minutes; default the last hour
+--   minimum_requests UInt64: routes with fewer timed requests are left out, as chance rules them; default 20
+--   limit UInt32: how many routes; default 20
+-- Columns:
+--   service, route, method
+--   requests; upstream_requests: those whose line tells how long the application took
+--   latency_p50_us, latency_p95_us, latency_mean_us, latency_max_us: of the whole request, µs
+--   upstream_p50_us, upstream_p95_us, upstream_mean_us, upstream_max_us: of the application, µs; NULL where
+--     no line tells. Quantiles are within 1 %, means and maxima exact
+--   upstream_share: upstream_mean_us / latency_mean_us. Near 1 the application takes the time, near 0 the
+--     server, the network or the client; above 1 where only the slow requests reached the application
+SELECT r.service AS service, r.route AS route, r.method AS method,
+    sum(r.requests) AS requests,
+    sum(r.upstream_count) AS upstream_requests,
+    crmscope_quantile(sumMap(r.latency), 0.5) AS latency_p50_us,
+    crmscope_quantile(sumMap(r.latency), 0.95) AS latency_p95_us,
+    sum(r.latency_sum_us) / nullIf(sum(r.latency_count), 0) AS latency_mean_us,
+    max(r.latency_max_us) AS latency_max_us,
+    crmscope_quantile(sumMap(r.upstream), 0.5) AS upstream_p50_us,
+    crmscope_quantile(sumMap(r.upstream), 0.95) AS upstream_p95_us,
+    sum(r.upstream_sum_us) / nullIf(sum(r.upstream_count), 0) AS upstream_mean_us,
+    if(upstream_requests = 0, NULL, max(r.upstream_max_us)) AS upstream_max_us,
+    upstream_mean_us / nullIf(latency_mean_us, 0) AS upstream_share
+FROM crmscope.requests_1m AS r
+WHERE r.t >= {from:DateTime('UTC')} AND r.t < {to:DateTime('UTC')} AND ({service:String} = '' OR r.service = {service:String})
+GROUP BY service, route, method
+HAVING sum(r.latency_count) >= {minimum_requests:UInt64}
+ORDER BY latency_p95_us DESC, service, route, method
+LIMIT {limit:UInt32}
