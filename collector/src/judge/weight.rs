@@ -1,14 +1,16 @@
 //! About how much memory decoded rows hold.
 
+use crmscope_proto::Sketch;
 use crmscope_proto::payload::{Contents, SecurityRow};
 
 pub(super) fn weigh(contents: &Contents) -> usize {
     const VALUE: usize = 8;
-    const BUCKET: usize = 24;
     const ROW: usize = 256;
     /// A vector or a string: where it stands, and the least that an allocation takes.
     const LIST: usize = 56;
     const LANE: usize = 64;
+    /// Three strings and two sketches.
+    const REQUEST: usize = 320;
     /// Five strings, the least that each allocation takes, and numbers.
     const EXEMPLAR: usize = 400;
     let series: usize = contents
@@ -26,8 +28,7 @@ pub(super) fn weigh(contents: &Contents) -> usize {
         .iter()
         .map(|row| {
             let text = row.service.len() + row.route.len() + row.method.len();
-            let buckets = row.latency.buckets().len() + row.upstream.buckets().len();
-            ROW + text + buckets * BUCKET
+            REQUEST + text + weigh_sketch(&row.latency) + weigh_sketch(&row.upstream)
         })
         .sum();
     let clients: usize = contents
@@ -52,6 +53,16 @@ pub(super) fn weigh(contents: &Contents) -> usize {
     let lanes: usize = contents.heartbeats.iter().map(|h| h.lanes.len()).sum();
     let presence = (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE;
     series + requests + clients + exemplars + sampling + security + presence
+}
+
+/// A tree's first node has room for eleven buckets.
+fn weigh_sketch(sketch: &Sketch) -> usize {
+    const NODE: usize = 160;
+    const BUCKET: usize = 24;
+    match sketch.buckets().len() {
+        0 => 0,
+        buckets => NODE + buckets * BUCKET,
+    }
 }
 
 fn weigh_security(row: &SecurityRow) -> usize {

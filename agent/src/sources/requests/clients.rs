@@ -120,6 +120,10 @@ pub(super) struct Busiest {
     held: Vec<Place>,
     /// By place, what was inherited and counted: by themselves, so that the least is found fast.
     counts: Vec<u64>,
+    /// No count is below this, and none of the places before the cursor is at it: counts only rise,
+    /// so one pass over the places serves many newcomers.
+    least: u64,
+    cursor: usize,
     rest: Figures,
 }
 
@@ -158,16 +162,26 @@ impl Busiest {
         false
     }
 
-    /// The first place with the least count.
-    fn least(&self) -> Option<(usize, u64)> {
-        let least = self.counts.iter().copied().min()?;
-        let place = self.counts.iter().position(|&count| count == least)?;
-        Some((place, least))
+    /// A place with the least count. Asked only once no place is added any more.
+    fn least(&mut self) -> Option<(usize, u64)> {
+        let at = |counts: &[u64], from: usize, least: u64| {
+            let rest = counts.get(from..)?;
+            Some(from + rest.iter().position(|&count| count == least)?)
+        };
+        let place = match at(&self.counts, self.cursor, self.least) {
+            Some(place) => place,
+            None => {
+                self.least = self.counts.iter().copied().min()?;
+                at(&self.counts, 0, self.least)?
+            }
+        };
+        self.cursor = place;
+        Some((place, self.least))
     }
 
     /// The rows, by network; figures of everything else are the last row.
     pub(super) fn rows(mut self, window_start_ms: i64, service: &str) -> Vec<ClientRow> {
-        let least = self.least().map_or(0, |(_, least)| least);
+        let least = self.counts.iter().copied().min().unwrap_or(0);
         self.held.sort_unstable_by_key(|place| place.network);
         let row = |network: String, figures: &Figures, in_other_max| ClientRow {
             window_start_ms,

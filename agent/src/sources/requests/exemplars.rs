@@ -20,7 +20,7 @@ use super::network::{Network, Prefixes};
 use super::redact;
 use super::route::METHODS;
 
-/// Most samples held: reading pauses at this many until they are drained.
+/// Most samples, and requests in them, held: reading pauses at this many until they are drained.
 const HELD_MAX: usize = 4096;
 
 /// Settings of `[sources.requests.exemplars]`.
@@ -112,6 +112,8 @@ pub(super) struct Exemplars {
     random: fastrand::Rng,
     /// By bucket, service and the kind's number.
     reservoirs: HashMap<(i64, u32, u8), Reservoir, BuildHasherDefault<KeyHasher>>,
+    /// Requests in all of them.
+    held: usize,
 }
 
 impl Exemplars {
@@ -121,12 +123,13 @@ impl Exemplars {
             prefixes,
             random,
             reservoirs: HashMap::default(),
+            held: 0,
         }
     }
 
     /// Whether another line can be counted.
     pub(super) fn ready(&self) -> bool {
-        self.reservoirs.len() < HELD_MAX
+        self.reservoirs.len() + self.held < HELD_MAX
     }
 
     /// Whether it matters what is usual for a route.
@@ -182,7 +185,10 @@ impl Exemplars {
         };
         match reservoir.kept.get_mut(place) {
             Some(kept) => *kept = exemplar,
-            None => reservoir.kept.push(exemplar),
+            None => {
+                reservoir.kept.push(exemplar);
+                self.held += 1;
+            }
         }
     }
 
@@ -213,6 +219,7 @@ impl Exemplars {
     ) {
         let mut held: Vec<_> = self.reservoirs.drain().collect();
         held.sort_unstable_by_key(|(key, _)| *key);
+        self.held = 0;
         for ((bucket, service, number), reservoir) in held {
             let kind = if number == 1 {
                 ExemplarKind::Failed

@@ -134,8 +134,8 @@ fn decoded(value: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// 12 digits or more, however they are grouped: card, account and telephone numbers. Those with
-/// fewer are ids and amounts.
+/// Card, account and telephone numbers: 12 digits or more, or 7 in groups, which dates have too. A
+/// shorter run of digits alone is a record or an amount.
 fn is_card(plain: &[u8]) -> bool {
     let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
     let grouped = plain

@@ -210,3 +210,22 @@ fn a_path_beyond_the_bound_of_routes_shows_no_word_of_its_own() {
     assert_eq!(contents.exemplars[0].route, "OTHER");
     assert_eq!(contents.exemplars[0].target, "/people/{slug}/{id}");
 }
+
+#[test]
+fn reading_pauses_while_too_many_samples_are_held() {
+    let (mut counts, none) = aggregator(&exemplars_config(|all| all.per_bucket = 20));
+    let service = counts.service("crm");
+    let mut offered = 0;
+    while counts.ready() {
+        let one = Line {
+            time_ms: NOW_MS + offered / 20 * 10_000,
+            ..request(b"/", 500)
+        };
+        counts.count(service, &none, &one, NOW_MS);
+        offered += 1;
+    }
+    let contents = drained(&mut counts, NOW_MS);
+    assert!(contents.exemplars.len() + contents.sampling.len() <= 4097);
+    assert_eq!(contents.exemplars.len() as i64, offered);
+    assert!(counts.ready());
+}
