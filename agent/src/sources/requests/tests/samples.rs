@@ -226,6 +226,6 @@ fn reading_pauses_while_too_many_samples_are_held() {
     }
     let contents = drained(&mut counts, NOW_MS);
     assert!(contents.exemplars.len() + contents.sampling.len() <= 4097);
-    assert_eq!(contents.exemplars.len() as i64, offered);
+    assert_eq!(i64::try_from(contents.exemplars.len()).unwrap(), offered);
     assert!(counts.ready());
 }
