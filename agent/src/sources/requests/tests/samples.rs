@@ -229,3 +229,20 @@ fn reading_pauses_while_too_many_samples_are_held() {
     assert_eq!(i64::try_from(contents.exemplars.len()).unwrap(), offered);
     assert!(counts.ready());
 }
+
+/// The application's time has a sketch of its own, of those requests whose line tells.
+#[test]
+fn upstream_latencies_are_counted_beside_the_whole() {
+    let (mut counts, none) = aggregator(&Config::default());
+    let service = counts.service("crm");
+    for milliseconds in 1..=10 {
+        counts.count(service, &none, &timed(b"/a", 200, milliseconds), NOW_MS);
+    }
+    counts.count(service, &none, &request(b"/a", 200), NOW_MS);
+    let rows = drained(&mut counts, NOW_MS).requests;
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].requests, rows[0].latency.count()), (11, 10));
+    assert_eq!(rows[0].upstream.count(), 10);
+    assert_eq!(rows[0].upstream.sum_us(), 55 * 900);
+    assert_eq!(rows[0].upstream.max_us(), 9000);
+}
