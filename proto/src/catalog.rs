@@ -49,16 +49,19 @@ pub enum SeriesKind {
     Interface = 4,
     /// One of the agent's own sources.
     Source = 5,
+    /// What the agent stopped measuring to stay within its budget, and why.
+    Shedding = 15,
 }
 
 impl SeriesKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Host,
         Self::Disk,
         Self::Filesystem,
         Self::Interface,
         Self::Source,
+        Self::Shedding,
     ];
 
     /// The kind with this number on the wire.
@@ -76,6 +79,7 @@ impl SeriesKind {
             Self::Filesystem => "filesystem_raw",
             Self::Interface => "interface_raw",
             Self::Source => "source_raw",
+            Self::Shedding => "shedding_raw",
         }
     }
 
@@ -88,6 +92,7 @@ impl SeriesKind {
             Self::Filesystem => &["mount_point", "device", "filesystem_type"],
             Self::Interface => &["interface"],
             Self::Source => &["source"],
+            Self::Shedding => &["subject", "cause"],
         }
     }
 
@@ -100,6 +105,7 @@ impl SeriesKind {
             Self::Filesystem => FilesystemMetric::METRICS,
             Self::Interface => InterfaceMetric::METRICS,
             Self::Source => SourceMetric::METRICS,
+            Self::Shedding => SheddingMetric::METRICS,
         }
     }
 
@@ -316,6 +322,17 @@ metrics! {
         Unparsed = 6, "unparsed", Increment, Required;
         /// Items understood but not kept.
         Dropped = 7, "dropped", Increment, Required;
+    }
+}
+
+metrics! {
+    /// What the agent stopped measuring, by subject and by the ceiling it came near. Rows come
+    /// while the subject is shed, and one more when it is not any more.
+    SheddingMetric {
+        /// Time within the row's interval in which the subject was made rarer or left out.
+        Shed = 1, "shed_ms", Increment, Required;
+        /// How many subjects are shed at the row's time.
+        Level = 2, "level", Gauge, Required;
     }
 }
 

@@ -177,7 +177,7 @@ fn check_counts(stack: &Stack) {
             "metrics",
             "SELECT toUInt64(sum(n)) FROM (SELECT count() AS n FROM host_raw UNION ALL SELECT count() FROM disk_raw \
              UNION ALL SELECT count() FROM filesystem_raw UNION ALL SELECT count() FROM interface_raw \
-             UNION ALL SELECT count() FROM source_raw)",
+             UNION ALL SELECT count() FROM source_raw UNION ALL SELECT count() FROM shedding_raw)",
         ),
     ] {
         let items = format!(

@@ -59,4 +59,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(16, "0016_request_clients.sql"),
     file!(17, "0017_request_exemplars.sql"),
     file!(20, "0020_security_records.sql"),
+    file!(29, "0029_shedding.sql"),
 ];

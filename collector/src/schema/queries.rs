@@ -56,6 +56,8 @@ queries! {
     ROW_COUNT_PROOF = "row_count_proof";
     /// A service over time.
     SERVICE_TIMELINE = "service_timeline";
+    /// What agents stopped measuring, when and why.
+    SHEDDING = "shedding";
     /// Examples of the slowest requests.
     SLOWEST_REQUESTS = "slowest_requests";
     /// How the agents' sources do.

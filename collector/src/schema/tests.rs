@@ -198,12 +198,8 @@ fn names_in(folder: &str) -> Vec<String> {
 fn every_file_is_compiled_in_under_its_number() {
     let embedded: Vec<_> = MIGRATIONS.iter().map(|file| file.name).collect();
     assert_eq!(embedded, names_in("migrations"));
-    // Numbers may leave holes; they are never used twice.
-    assert!(
-        MIGRATIONS
-            .windows(2)
-            .all(|pair| pair[0].version < pair[1].version)
-    );
+    // Numbers may lack, but rise: work that goes on side by side has numbers kept for it.
+    assert!(MIGRATIONS.is_sorted_by(|a, b| a.version < b.version));
     for file in MIGRATIONS {
         assert!(
             file.name.starts_with(&format!("{:04}_", file.version)),
