@@ -126,6 +126,12 @@ impl Outbox {
         self.lock().states()
     }
 
+    /// What the spool holds, and what went through it.
+    #[must_use]
+    pub fn usage(&self) -> spool::Usage {
+        self.lock().usage()
+    }
+
     /// Waits until something was appended since the last wait.
     pub async fn appended(&self) {
         self.appended.notified().await;

@@ -50,6 +50,14 @@ impl Config {
         Ok(())
     }
 
+    /// What all lanes may hold together.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        Lane::BY_URGENCY.into_iter().fold(0, |total, lane| {
+            total.saturating_add(self.quota_bytes(lane))
+        })
+    }
+
     pub(super) const fn quota_bytes(&self, lane: Lane) -> u64 {
         match lane {
             Lane::Metrics | Lane::Unspecified => self.metrics_max_bytes,

@@ -47,7 +47,20 @@ pub struct Spool {
     unrecorded: Vec<DropRange>,
     /// Numbering began anew, so that ranges of another spool id are of no lane's any more.
     renumbered: bool,
+    /// Bytes appended since the spool was opened.
+    appended_bytes: u64,
     _lock: File,
+}
+
+/// What the spool holds, and what went through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of batches appended since the spool was opened.
+    pub appended_bytes: u64,
+    /// Bytes on disk of the lane that is nearest to its quota.
+    pub fullest_used_bytes: u64,
+    /// That lane's quota.
+    pub fullest_max_bytes: u64,
 }
 
 /// Who makes the batches: the part of an envelope that stays the same.
@@ -118,6 +131,7 @@ impl Spool {
             corrupt_bytes,
             unrecorded: Vec::new(),
             renumbered: false,
+            appended_bytes: 0,
             _lock: lock,
         };
         // What is missing was given out under the id of then.
@@ -211,7 +225,10 @@ impl Spool {
     fn store(&mut self, lane: Lane, records: &[Record]) -> Result<(), SpoolError> {
         self.lanes[position(lane)]
             .append(records)
-            .map_err(|error| self.disk(error))
+            .map_err(|error| self.disk(error))?;
+        let batches = records.iter().map(|record| record.batch.len() as u64);
+        self.appended_bytes += batches.sum::<u64>();
+        Ok(())
     }
 
     /// Batches of a lane above `after`, oldest first, up to the bounds (at least one when there is any).
@@ -248,6 +265,25 @@ impl Spool {
     /// Forgets what is under way, for a new connection.
     pub fn rewind(&mut self) {
         self.lanes.iter_mut().for_each(LaneSpool::rewind);
+    }
+
+    /// What is held, and what was appended.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let lanes = Lane::BY_URGENCY.map(|lane| {
+            let used_bytes = self.lanes[position(lane)].bytes();
+            (used_bytes, self.config.quota_bytes(lane))
+        });
+        // Compared as fractions: used / max.
+        let fullest = lanes.into_iter().max_by(|a, b| {
+            (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)))
+        });
+        let (fullest_used_bytes, fullest_max_bytes) = fullest.unwrap_or_default();
+        Usage {
+            appended_bytes: self.appended_bytes,
+            fullest_used_bytes,
+            fullest_max_bytes,
+        }
     }
 
     /// Accounting of every lane.

@@ -5,6 +5,7 @@ mod eviction;
 mod faults;
 mod full_disk;
 mod owner;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
