@@ -1,11 +1,13 @@
 //! The uplink: keeps one stream to the collector and everything in the spool moving over it.
 //!
 //! Promises that batches of a lane go out in sequence order within the collector's window, that
-//! the spool is freed only by acks, and that a lost connection costs nothing but a resend. Leaves
-//! durability to [`crate::outbox`].
+//! the spool is freed only by acks, that a lost connection costs nothing but a resend, and that no
+//! more goes out than the network ceiling allows, also after an outage. Leaves durability to
+//! [`crate::outbox`].
 
 mod backoff;
 mod config;
+mod pace;
 mod session;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
 use backoff::Backoff;
 pub use config::Config;
+use pace::Pace;
 use session::{Ended, Session};
 
 /// See the module.
@@ -27,17 +30,20 @@ pub struct Uplink {
     clock_offset: Arc<ClockOffset>,
     session: Option<Session>,
     backoff: Backoff,
+    /// Kept over connections: a new one begins with no new credit.
+    pace: Pace,
     unreachable: bool,
 }
 
 impl Uplink {
-    /// An uplink that is not connected yet.
+    /// An uplink that is not connected yet, and sends no more than `max_bytes_per_s` on average.
     #[must_use]
     pub fn new(
         config: Config,
         outbox: Arc<Outbox>,
         settings: Arc<Settings>,
         clock_offset: Arc<ClockOffset>,
+        max_bytes_per_s: u64,
     ) -> Self {
         Self {
             config,
@@ -46,6 +52,7 @@ impl Uplink {
             clock_offset,
             session: None,
             backoff: Backoff::default(),
+            pace: Pace::new(max_bytes_per_s),
             unreachable: false,
         }
     }
@@ -80,7 +87,7 @@ impl Uplink {
                 }
                 Err(ended) => ended,
             },
-            Some(session) => match session.run(draining).await {
+            Some(session) => match session.run(draining, &mut self.pace).await {
                 None => return,
                 Some(ended) => {
                     if session.progressed() {

@@ -21,6 +21,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
+use super::pace::{Leave, Pace};
 use crate::clock;
 use crate::outbox::Outbox;
 use crate::runtime::settings::Settings;
@@ -106,6 +107,8 @@ pub(super) struct Session {
     window_bytes: usize,
     lanes: [LaneWindow; 4],
     probe_due: Instant,
+    /// A lane waits for the pace until then.
+    pace_due: Option<Instant>,
     acknowledged: bool,
 }
 
@@ -161,6 +164,7 @@ impl Session {
             window_bytes: welcome.window_bytes.clamp(1, WINDOW_MAX_BYTES) as usize,
             lanes,
             probe_due: Instant::now(),
+            pace_due: None,
             acknowledged: false,
         })
     }
@@ -173,9 +177,9 @@ impl Session {
     /// Keeps the stream going. `None` when draining and nothing is left.
     ///
     /// May be dropped at any await: what was sent is remembered here, what was received was handled.
-    pub(super) async fn run(&mut self, draining: bool) -> Option<Ended> {
+    pub(super) async fn run(&mut self, draining: bool, pace: &mut Pace) -> Option<Ended> {
         loop {
-            if let Err(ended) = self.pump() {
+            if let Err(ended) = self.pump(pace) {
                 return Some(ended);
             }
             if draining
@@ -205,19 +209,21 @@ impl Session {
         }
     }
 
-    /// Until the next clock probe or the end of a pause.
+    /// Until the next clock probe, the end of a pause, or leave to send more.
     fn wait(&self) -> Duration {
         let now = Instant::now();
         let pauses = self.lanes.iter().filter_map(|lane| lane.paused_until);
         pauses
             .chain([self.probe_due])
+            .chain(self.pace_due)
             .min()
             .map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 
-    /// Sends what the windows allow, most urgent lane first.
-    fn pump(&mut self) -> Result<(), Ended> {
+    /// Sends what the windows and the pace allow, most urgent lane first.
+    fn pump(&mut self, pace: &mut Pace) -> Result<(), Ended> {
         let now = Instant::now();
+        self.pace_due = None;
         if now >= self.probe_due {
             self.probe_due = now + CLOCK_PROBE_INTERVAL;
             send(
@@ -247,6 +253,14 @@ impl Session {
             if batches == 0 || bytes == 0 {
                 continue;
             }
+            let bytes = match pace.leave(lane, now) {
+                Leave::Bytes(leave) => bytes.min(leave),
+                Leave::Wait(wait) => {
+                    let due = now + wait;
+                    self.pace_due = Some(self.pace_due.map_or(due, |other| other.min(due)));
+                    continue;
+                }
+            };
             let records = match self.outbox.read(lane, window.sent, batches, bytes) {
                 Ok(records) => records,
                 Err(error) => {
@@ -257,6 +271,7 @@ impl Session {
             };
             for record in records {
                 window.sent = record.sequence;
+                pace.spend(lane, record.batch.len());
                 match Batch::decode(bytes::Bytes::from(record.batch)) {
                     Ok(batch) => {
                         let size = batch.payload.len();
