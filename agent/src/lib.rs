@@ -48,6 +48,8 @@ pub struct Config {
     pub intervals: runtime::settings::Config,
     /// How much the disk may hold.
     pub spool: spool::Config,
+    /// What the agent may cost.
+    pub budget: runtime::budget::Config,
     /// What is measured.
     pub sources: sources::config::Config,
 }
@@ -74,6 +76,7 @@ impl Default for Config {
             collector: uplink::Config::default(),
             intervals: runtime::settings::Config::default(),
             spool: spool::Config::default(),
+            budget: runtime::budget::Config::default(),
             sources: sources::config::Config::default(),
         }
     }
@@ -131,6 +134,7 @@ impl Config {
         self.collector.validate()?;
         self.intervals.validate()?;
         self.spool.validate()?;
+        self.budget.validate(self.spool.total_bytes())?;
         self.sources.validate()
     }
 
@@ -165,6 +169,7 @@ impl Config {
             sources: self.sources.build(),
             intervals: self.intervals,
             uplink: self.collector,
+            budget: self.budget,
         })
     }
 }

@@ -31,6 +31,8 @@ enum Command {
     Run,
     /// Read the configuration, say what is wrong with it, and exit.
     Validate,
+    /// Print the ceilings in force and what is shed near them, in its order.
+    Budget,
     /// Read an access log once and show what the agent would make of it.
     ///
     /// Guesses the format unless one is given, and shows routes, latencies, the lines that were
@@ -115,6 +117,13 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
                 "the configuration is good; this host is `{}`",
                 config.agent_id
             );
+        }
+        return Ok(());
+    }
+    if matches!(arguments.command, Some(Command::Budget)) {
+        #[allow(clippy::print_stdout, reason = "the answer to the command")]
+        {
+            print!("{}", config.budget);
         }
         return Ok(());
     }

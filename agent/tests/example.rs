@@ -19,6 +19,22 @@ fn the_example_lists_every_key() {
 }
 
 #[test]
+fn the_example_shows_the_order_of_shedding() {
+    use crmscope_agent::runtime::budget::Subject;
+    let mut text = include_str!("../agent.example.toml");
+    for (position, subject) in Subject::ORDER.iter().enumerate() {
+        let line = format!(
+            "\n#   {} {}: {}\n",
+            position + 1,
+            subject.name(),
+            subject.text()
+        );
+        let found = text.find(&line).unwrap_or_else(|| panic!("no line {line}"));
+        text = &text[found..];
+    }
+}
+
+#[test]
 fn the_example_shows_the_defaults() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("agent.example.toml");
     let example = Config::load(Some(&path)).unwrap();

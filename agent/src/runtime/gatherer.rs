@@ -8,16 +8,24 @@ use crmscope_proto::series::SeriesTable;
 
 use crate::outbox::Outbox;
 
-/// Rows held while the disk refuses; beyond it the oldest tables go, and are counted.
-const HELD_MAX_ITEMS: usize = 200_000;
-
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gatherer {
     contents: Mutex<Contents>,
+    held_max_bytes: u64,
 }
 
 impl Gatherer {
+    /// Holds about `held_max_bytes` at most while the disk refuses; beyond it the oldest tables go,
+    /// and are counted.
+    #[must_use]
+    pub fn new(held_max_bytes: u64) -> Self {
+        Self {
+            contents: Mutex::default(),
+            held_max_bytes,
+        }
+    }
+
     /// Lends the rows so far to a source that makes many small ones. They are taken out meanwhile:
     /// a source that hangs holds no lock that heartbeats and batches wait for.
     pub fn lend<T>(&self, collect: impl FnOnce(&mut Contents) -> T) -> T {
@@ -59,16 +67,30 @@ impl Gatherer {
             let mut contents = self.lock();
             let newer = std::mem::replace(&mut *contents, taken);
             contents.series.extend(newer.series);
-            return shed(&mut contents);
+            return shed(&mut contents, self.held_max_bytes);
         }
         0
     }
 }
 
-fn shed(contents: &mut Contents) -> u64 {
+fn shed(contents: &mut Contents, max_bytes: u64) -> u64 {
+    let mut bytes: u64 = contents.series.iter().map(bytes_of).sum();
     let mut shed = 0;
-    while contents.items() > HELD_MAX_ITEMS && !contents.series.is_empty() {
-        shed += contents.series.remove(0).len() as u64;
-    }
+    let oldest = contents.series.iter().take_while(|table| {
+        let goes = bytes > max_bytes;
+        if goes {
+            bytes -= bytes_of(table);
+            shed += table.len() as u64;
+        }
+        goes
+    });
+    let oldest = oldest.count();
+    contents.series.drain(..oldest);
     shed
+}
+
+/// What a table holds: a moment, an interval and the columns of every row.
+fn bytes_of(table: &SeriesTable) -> u64 {
+    let columns = table.columns().iter().flatten().count();
+    (table.len() * (12 + 8 * columns)) as u64
 }

@@ -1,5 +1,6 @@
 //! The running agent: sources on their threads, the supervisor and the uplink on the main one.
 
+pub mod budget;
 pub mod gatherer;
 pub mod settings;
 pub mod supervisor;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use crate::outbox::Outbox;
 use crate::sources::{Source, Worker};
 use crate::uplink::{self, Uplink};
+use budget::Budget;
 use gatherer::Gatherer;
 use settings::Settings;
 use supervisor::{ClockOffset, Supervisor};
@@ -27,6 +29,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// How long it waits for a worker; one that hangs is left behind.
 const WORKER_DEADLINE: Duration = Duration::from_secs(3);
 
+/// Part of the memory ceiling that rows of metrics may take while the disk refuses them.
+const HELD_PART: u64 = 4;
+
 /// Everything [`run`] needs, made by [`crate::Config::build`].
 pub struct Agent {
     /// Where batches go.
@@ -37,6 +42,8 @@ pub struct Agent {
     pub intervals: settings::Config,
     /// Where the collector is.
     pub uplink: uplink::Config,
+    /// What the agent may cost.
+    pub budget: budget::Config,
 }
 
 /// Runs until `shutdown` turns true; then drains, says goodbye and returns.
@@ -46,11 +53,24 @@ pub struct Agent {
 pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
     let surroundings = Surroundings {
         outbox: Arc::clone(&agent.outbox),
-        gatherer: Arc::new(Gatherer::default()),
+        gatherer: Arc::new(Gatherer::new(agent.budget.memory_max_bytes / HELD_PART)),
         settings: Arc::new(Settings::new(agent.intervals)),
+        economy: Arc::default(),
         stop: Arc::new(Stop::default()),
     };
     let clock_offset = Arc::new(ClockOffset::default());
+    let subjects: Vec<_> = agent
+        .sources
+        .iter()
+        .flat_map(|source| {
+            source
+                .subject()
+                .into_iter()
+                .chain(source.economises().iter().copied())
+        })
+        .collect();
+    let max_bytes_per_s = agent.budget.network_max_bytes_per_s;
+    let budget = Budget::new(agent.budget, &subjects);
     let mut watches = Vec::new();
     let mut workers = Vec::new();
     let mut sources: Vec<_> = agent
@@ -75,12 +95,18 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
             workers.push(worker::spawn(worker, own, surroundings.clone())?);
         }
     }
-    let mut supervisor = Supervisor::new(surroundings.clone(), watches, Arc::clone(&clock_offset));
+    let mut supervisor = Supervisor::new(
+        surroundings.clone(),
+        watches,
+        Arc::clone(&clock_offset),
+        budget,
+    );
     let mut uplink = Uplink::new(
         agent.uplink,
         Arc::clone(&agent.outbox),
         Arc::clone(&surroundings.settings),
         clock_offset,
+        max_bytes_per_s,
     );
 
     tokio::select! {

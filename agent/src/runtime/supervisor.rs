@@ -1,6 +1,6 @@
-//! The supervisor: heartbeats, the sources' own telemetry, and the metrics lane's batches.
+//! The supervisor: heartbeats, the sources' own telemetry, the budget, and the metrics lane's
+//! batches.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,8 +9,9 @@ use crmscope_proto::Lane;
 use crmscope_proto::catalog::{SeriesKind, SourceMetric};
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::Heartbeat;
-use rustix::time::{ClockId, clock_gettime};
 
+use super::budget::watch::BudgetWatch;
+use super::budget::{Budget, meter};
 use super::worker::{SourceWatch, Surroundings};
 use crate::clock;
 use crate::sources::{Moment, Rows, SourceStatistics};
@@ -55,6 +56,7 @@ pub struct Supervisor {
     flush_due: Instant,
     flushed: Instant,
     own_statistics: SourceStatistics,
+    budget: BudgetWatch,
 }
 
 impl Supervisor {
@@ -64,6 +66,7 @@ impl Supervisor {
         surroundings: Surroundings,
         watches: Vec<Arc<SourceWatch>>,
         clock_offset: Arc<ClockOffset>,
+        budget: Budget,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -72,6 +75,7 @@ impl Supervisor {
             heartbeat_due: now,
             flush_due: now + surroundings.settings.batch_interval(),
             flushed: now,
+            budget: BudgetWatch::new(budget, Arc::clone(&surroundings.economy)),
             surroundings,
             watches,
             clock_offset,
@@ -87,6 +91,7 @@ impl Supervisor {
             tokio::time::sleep_until(due.min(Instant::now() + STEP).into()).await;
             let now = Instant::now();
             self.watches.iter().for_each(|watch| watch.check_overdue());
+            self.budget.look(now, &self.surroundings.outbox);
             if now >= self.heartbeat_due {
                 self.heartbeat(false);
                 self.heartbeat_due += self.surroundings.settings.heartbeat_interval();
@@ -140,6 +145,9 @@ impl Supervisor {
                 tracing::error!(source = name, %error, "telemetry row does not fit; this is a bug");
             }
         }
+        if let Err(error) = self.budget.report(moment, interval_ms, &mut rows) {
+            tracing::error!(%error, "row of the budget does not fit; this is a bug");
+        }
         self.surroundings.gatherer.merge(contents);
     }
 
@@ -150,8 +158,8 @@ impl Supervisor {
             uptime_ms: clock.boottime_ms,
             clock: Some(clock),
             beat: self.beat,
-            agent_cpu_us: cpu_us(),
-            agent_resident_bytes: resident_bytes(),
+            agent_cpu_us: meter::cpu_us(),
+            agent_resident_bytes: self.budget.resident_bytes(),
             lanes: self.surroundings.outbox.states(),
             clock_offset_ms: self.clock_offset.get(),
             config_version: self.surroundings.settings.version(),
@@ -169,25 +177,4 @@ impl Supervisor {
             tracing::error!(%error, "heartbeat cannot be spooled; this beat is missing");
         }
     }
-}
-
-/// CPU time of this process since its start, µs.
-fn cpu_us() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000
-        + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000
-}
-
-/// Resident memory of this process; 0 when the kernel does not say.
-fn resident_bytes() -> u64 {
-    let pages = fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|statm| {
-            statm
-                .split(' ')
-                .nth(1)
-                .and_then(|pages| pages.parse::<u64>().ok())
-        })
-        .unwrap_or(0);
-    pages * rustix::param::page_size() as u64
 }

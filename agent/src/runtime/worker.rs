@@ -10,6 +10,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::payload::Contents;
 
+use super::budget::{Economy, SharedEconomy};
 use super::gatherer::Gatherer;
 use super::settings::Settings;
 use crate::outbox::Outbox;
@@ -17,6 +18,9 @@ use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
 
 /// Rows a source with a position may hold while the disk refuses; then it stops reading.
 const HELD_MAX_ITEMS: usize = 100_000;
+
+/// Longest time between runs that are made rarer.
+const STRETCHED_MAX: Duration = Duration::from_secs(60);
 
 const PANICKED: &str = "the source panicked; this is a bug in crmscope-agent";
 
@@ -136,6 +140,8 @@ pub struct Surroundings {
     pub gatherer: Arc<Gatherer>,
     /// Intervals in force.
     pub settings: Arc<Settings>,
+    /// What is shed.
+    pub economy: Arc<SharedEconomy>,
     /// The end.
     pub stop: Arc<Stop>,
 }
@@ -200,6 +206,21 @@ pub fn spawn(
         })
 }
 
+/// Time between a source's runs.
+pub(super) fn interval_of(source: &dyn Source, settings: &Settings, economy: Economy) -> Duration {
+    let interval = match settings.collect_interval() {
+        Some(interval) if source.worker() == Worker::Kernel => interval,
+        _ => source.interval(),
+    };
+    let stretch = source
+        .subject()
+        .map_or(1, |subject| economy.stretch(subject));
+    // What is rare already is made no rarer: it costs nothing.
+    interval
+        .saturating_mul(stretch)
+        .min(interval.max(STRETCHED_MAX))
+}
+
 impl Task {
     fn next(&self) -> Instant {
         if self.has_position() {
@@ -225,16 +246,16 @@ impl Task {
     fn step(&mut self, surroundings: &Surroundings) {
         let now = Instant::now();
         if now >= self.due {
-            let interval = match surroundings.settings.collect_interval() {
-                Some(interval) if self.source.worker() == Worker::Kernel => interval,
-                _ => self.source.interval(),
-            };
+            let economy = surroundings.economy.get();
+            let interval = interval_of(self.source.as_ref(), &surroundings.settings, economy);
             // Missed runs are skipped, not made up for.
             self.due += interval;
             if self.due <= now {
                 self.due = now + interval;
             }
-            if self.held.items() < HELD_MAX_ITEMS {
+            let subject = self.source.subject();
+            let stopped = subject.is_some_and(|subject| economy.stops(subject));
+            if self.held.items() < HELD_MAX_ITEMS && !stopped {
                 self.collect(surroundings);
             }
         }
@@ -247,13 +268,17 @@ impl Task {
 
     fn collect(&mut self, surroundings: &Surroundings) {
         let moment = Moment::now();
+        let economy = surroundings.economy.get();
         self.watch.begin();
         let worker = self.source.worker();
         let source = &mut self.source;
         let statistics = &self.watch.statistics;
         let mut run = |contents: &mut Contents| {
             let mut rows = Rows::new(contents, statistics);
-            catch_unwind(AssertUnwindSafe(|| source.collect(moment, &mut rows)))
+            catch_unwind(AssertUnwindSafe(|| {
+                source.economise(economy);
+                source.collect(moment, &mut rows)
+            }))
         };
         let outcome = match worker {
             Worker::Kernel => surroundings.gatherer.lend(run),

@@ -21,6 +21,8 @@ use crmscope_proto::catalog::{SeriesKind, SourceMetric};
 use crmscope_proto::payload::Contents;
 use crmscope_proto::series::{RowError, SeriesTable};
 
+use crate::runtime::budget::{Economy, Subject};
+
 /// The moment of a run, read once by the worker: sources read no clock themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -105,6 +107,20 @@ pub trait Source: Send {
 
     /// Longest a run should take; a longer one is counted as a timeout.
     fn deadline(&self) -> Duration;
+
+    /// The subject that all of the source belongs to, if any: while it is shed, the worker makes
+    /// runs rarer or leaves them out, and the source need do nothing.
+    fn subject(&self) -> Option<Subject> {
+        None
+    }
+
+    /// Subjects that the source sheds by itself, by [`Source::economise`].
+    fn economises(&self) -> &'static [Subject] {
+        &[]
+    }
+
+    /// Says, before each run, what is to be shed.
+    fn economise(&mut self, _economy: Economy) {}
 
     /// Reads what is new. What was read before an error is kept and published.
     ///

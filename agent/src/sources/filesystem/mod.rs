@@ -26,6 +26,7 @@ use self::mounts::{Choice, Mount};
 use self::probe::{Ask, Probes, Silence, Usage};
 use super::host::file::{Extent, KernelFile};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::Subject;
 
 /// Reads file systems.
 pub struct FilesystemSource {
@@ -81,6 +82,10 @@ impl Source for FilesystemSource {
     fn deadline(&self) -> Duration {
         // One that hangs takes its deadline; what the others take comes on top.
         Duration::from_millis(self.config.mount_deadline_ms) * 2
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Devices)
     }
 
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {

@@ -44,6 +44,7 @@ use self::memory::Positions;
 use self::processes::Processes;
 use self::values::HostValues;
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::{Economy, Subject};
 
 /// Reads the host.
 pub struct HostSource {
@@ -55,6 +56,10 @@ pub struct HostSource {
     disks: Devices<{ DiskMetric::COUNT }>,
     interfaces: Devices<{ InterfaceMetric::COUNT }>,
     last_run: Option<Instant>,
+    /// Every which run reads the devices.
+    device_stretch: u32,
+    /// Runs since they were read.
+    runs_without_devices: u32,
 }
 
 impl HostSource {
@@ -69,6 +74,8 @@ impl HostSource {
             disks: disks::disks(config),
             interfaces: interfaces::interfaces(config),
             last_run: None,
+            device_stretch: 1,
+            runs_without_devices: 0,
         }
     }
 }
@@ -94,6 +101,23 @@ impl Source for HostSource {
         self.deadline
     }
 
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Host)
+    }
+
+    fn economises(&self) -> &'static [Subject] {
+        &[Subject::Devices]
+    }
+
+    fn economise(&mut self, economy: Economy) {
+        // Rare runs read all there is.
+        self.device_stretch = if economy.sheds(Subject::Host) {
+            1
+        } else {
+            economy.stretch(Subject::Devices)
+        };
+    }
+
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {
         // Increments over no time at all would be meaningless; the next run has them.
         let soonest = self
@@ -105,6 +129,11 @@ impl Source for HostSource {
         self.last_run = Some(moment.monotonic);
         // All run before the first error is returned.
         let host = self.host.collect(&mut self.buffer, moment, rows);
+        self.runs_without_devices += 1;
+        if self.runs_without_devices < self.device_stretch {
+            return host;
+        }
+        self.runs_without_devices = 0;
         let disks = self.disks.collect(&mut self.buffer, moment, rows);
         let interfaces = self.interfaces.collect(&mut self.buffer, moment, rows);
         host.and(disks).and(interfaces)

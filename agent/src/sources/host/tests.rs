@@ -240,3 +240,32 @@ fn many_devices_fit() {
     assert_eq!(fixture.tables(SeriesKind::Interface).len(), 64);
     assert_eq!(fixture.counted(SourceMetric::Dropped), 2 * 136);
 }
+
+#[test]
+fn devices_that_are_shed_come_at_every_fourth_run_and_their_increments_cover_it() {
+    let mut fixture = Fixture::new(|_| {});
+    let disk = |reads: u64| format!(" 8 0 sda {reads} 0 8 1 1 0 8 1 0 1 2\n");
+    fixture.source.economise(Economy::of(&[Subject::Devices]));
+    for tick in 0..=12u64 {
+        fixture.write("diskstats", &disk(tick * 10));
+        fixture.tick(tick * 1_000).unwrap();
+    }
+    // The first of them, at 3, only primes.
+    let [table] = fixture.tables(SeriesKind::Disk)[..] else {
+        panic!("one disk")
+    };
+    assert_eq!(table.timestamps_ms(), [7_000, 11_000]);
+    assert_eq!(table.intervals_ms(), [4_000, 4_000]);
+    let reads = table.columns()[DiskMetric::Reads as usize].as_ref();
+    assert_eq!(reads, Some(&vec![40, 40]));
+    assert_eq!(fixture.column(HostMetric::Forks).len(), 12);
+
+    // Once the host is shed too, runs are rare, and each reads all.
+    fixture
+        .source
+        .economise(Economy::of(&[Subject::Devices, Subject::Host]));
+    fixture.tick(20_000).unwrap();
+    fixture.tick(30_000).unwrap();
+    let disks = fixture.tables(SeriesKind::Disk);
+    assert_eq!(disks[0].timestamps_ms()[2..], [20_000, 30_000]);
+}

@@ -2,7 +2,8 @@
 //!
 //! Owns the bounded table of services, and the counters since the last drain; hands each request on
 //! to the counts by client network and to the sample of slow and failed ones. Nothing is allocated
-//! for a request whose route, counter and network are known.
+//! for a request whose route, counter and network are known. While routes are shed, all requests of
+//! a service count as `OTHER`, and nothing is held of its routes.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -64,6 +65,8 @@ pub(super) struct Aggregator {
     services: Vec<Service>,
     max_services: usize,
     bounds: Bounds,
+    /// Routes are not told apart.
+    routes_merged: bool,
     counters: HashMap<Key, Counters, BuildHasherDefault<KeyHasher>>,
     clients: Clients,
     exemplars: Exemplars,
@@ -80,11 +83,17 @@ impl Aggregator {
                 routes: config.max_routes,
                 slug_after: config.slug_after,
             },
+            routes_merged: false,
             counters: HashMap::default(),
             clients: Clients::new(&config.clients),
             exemplars: Exemplars::new(&config.exemplars, config.clients.prefixes(), random),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Whether routes are told apart from now on.
+    pub(super) fn merge_routes(&mut self, merged: bool) {
+        self.routes_merged = merged;
     }
 
     /// Whether another line can be counted.
@@ -132,6 +141,7 @@ impl Aggregator {
         let routes = &mut self.services[service as usize].routes;
         let route = match request.target {
             None => ROUTE_INVALID,
+            Some(_) if self.routes_merged => ROUTE_OTHER,
             Some(target) => {
                 let path = route::path(target, plain);
                 if let Some(name) = path.and_then(|path| configured.find(path, reached)) {
@@ -202,7 +212,11 @@ impl Aggregator {
         self.clients.drain(service_name, &mut contents.clients);
         self.exemplars.drain(service_name, route_name, contents);
         for service in &mut self.services {
-            service.routes.forget(now_ms);
+            if self.routes_merged {
+                service.routes = Routes::new(self.bounds);
+            } else {
+                service.routes.forget(now_ms);
+            }
         }
     }
 

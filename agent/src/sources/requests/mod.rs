@@ -35,6 +35,7 @@ use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 
 use super::tail::{Limits, LineSink, Stretch, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::{Economy, Subject};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
 use configured::Configured;
@@ -128,6 +129,14 @@ impl Source for RequestsSource {
 
     fn deadline(&self) -> Duration {
         Duration::from_secs(5)
+    }
+
+    fn economises(&self) -> &'static [Subject] {
+        &[Subject::Routes]
+    }
+
+    fn economise(&mut self, economy: Economy) {
+        self.aggregator.merge_routes(economy.stops(Subject::Routes));
     }
 
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {

@@ -120,3 +120,49 @@ fn reading_pauses_while_too_many_counters_are_held() {
     assert!(batches[0] < 30_000);
     assert_eq!(batches.iter().sum::<u64>(), 30_000);
 }
+
+#[test]
+fn while_routes_are_shed_all_count_as_other_and_nothing_is_lost() {
+    use crate::runtime::budget::{Economy, Subject};
+    let mut bench = Bench::new(Config::default());
+    let write = |bench: &Bench, letter: char, status: u16| {
+        let text = line(1, &format!("GET /app/{letter} HTTP/1.1"), status, "");
+        bench.append("access.log", text.as_bytes());
+    };
+    let routes = |rows: &[RequestRow]| -> Vec<(String, u8, u64)> {
+        let row = |row: &RequestRow| (row.route.clone(), row.status_class, row.requests);
+        let mut routes: Vec<_> = rows.iter().map(row).collect();
+        routes.sort_unstable();
+        routes
+    };
+    write(&bench, 'a', 200);
+    bench.collect();
+    bench.source.economise(Economy::of(&[Subject::Routes]));
+    for (letter, status) in [('a', 200), ('b', 200), ('c', 500)] {
+        write(&bench, letter, status);
+    }
+    bench.append("access.log", line(1, "garbage", 400, "").as_bytes());
+    bench.collect();
+    let rows = bench.drain();
+    assert_eq!(
+        routes(&rows),
+        [
+            ("/app/a".to_owned(), 2, 1),
+            ("INVALID".to_owned(), 4, 1),
+            ("OTHER".to_owned(), 2, 2),
+            ("OTHER".to_owned(), 5, 1),
+        ]
+    );
+    assert_eq!(total(&rows), 5);
+    write(&bench, 'a', 200);
+    bench.collect();
+    assert_eq!(routes(&bench.drain()), [("OTHER".to_owned(), 2, 1)]);
+
+    // The table was emptied, and fills again.
+    bench.source.economise(Economy::default());
+    write(&bench, 'b', 404);
+    write(&bench, 'a', 200);
+    bench.collect();
+    let back = [("/app/a".to_owned(), 2, 1), ("/app/b".to_owned(), 4, 1)];
+    assert_eq!(routes(&bench.drain()), back);
+}
