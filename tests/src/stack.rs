@@ -149,7 +149,8 @@ impl Stack {
         )
     }
 
-    /// Writes an agent's configuration: batches every second, beats every second.
+    /// Writes an agent's configuration: batches every second, beats every second, and no ceiling
+    /// on CPU and memory unless `extra` has a budget.
     #[must_use]
     pub fn agent_config(&self, agent_id: &str, extra: &str) -> PathBuf {
         let path = self.path(&format!("{agent_id}.toml"));
@@ -169,6 +170,13 @@ impl Stack {
             text,
             "[intervals]\nbatch_ms = 1000\nheartbeat_ms = 1000\n{extra}"
         );
+        if !extra.contains("[budget]") {
+            // A debug build costs many times as much, and scenarios are about other things.
+            let _ = writeln!(
+                text,
+                "[budget]\ncpu_max_percent = 100000\nmemory_max_bytes = 1073741824"
+            );
+        }
         fs::write(&path, text).unwrap();
         path
     }
