@@ -94,3 +94,39 @@ fn bytes_of(table: &SeriesTable) -> u64 {
     let columns = table.columns().iter().flatten().count();
     (table.len() * (12 + 8 * columns)) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use crmscope_proto::catalog::SeriesKind;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_tables_go_until_the_rest_fits() {
+        let table = |source: &str, rows: i64| {
+            let mut table = SeriesTable::new(SeriesKind::Source, vec![source.to_owned()]);
+            let values = vec![Some(1); SeriesKind::Source.metrics().len()];
+            for row in 0..rows {
+                table.push(row, 1_000, &values).unwrap();
+            }
+            table
+        };
+        // Seven columns: 68 bytes a row.
+        let row_bytes = 68;
+        for (max_bytes, shed_rows, left) in [
+            (6 * row_bytes, 0, vec!["a", "b", "c"]),
+            (6 * row_bytes - 1, 1, vec!["b", "c"]),
+            (3 * row_bytes, 3, vec!["c"]),
+            (0, 6, vec![]),
+        ] {
+            let series = vec![table("a", 1), table("b", 2), table("c", 3)];
+            let mut contents = Contents {
+                series,
+                ..Contents::default()
+            };
+            assert_eq!(shed(&mut contents, max_bytes), shed_rows, "{max_bytes}");
+            let labels = contents.series.iter().map(|table| &*table.labels()[0]);
+            assert_eq!(labels.collect::<Vec<_>>(), left, "{max_bytes}");
+        }
+    }
+}

@@ -235,14 +235,26 @@ impl Session {
             )?;
         }
         for lane in Lane::BY_URGENCY {
-            let Some(position) = lane.position() else {
-                continue;
-            };
-            let window = &mut self.lanes[position];
-            if window.paused_until.is_some_and(|until| now < until) {
-                continue;
+            if let Some(position) = lane.position() {
+                self.pump_lane(lane, position, now, pace)?;
             }
-            window.paused_until = None;
+        }
+        Ok(())
+    }
+
+    fn pump_lane(
+        &mut self,
+        lane: Lane,
+        position: usize,
+        now: Instant,
+        pace: &mut Pace,
+    ) -> Result<(), Ended> {
+        let window = &mut self.lanes[position];
+        if window.paused_until.is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        window.paused_until = None;
+        loop {
             let batches = self.window_batches.saturating_sub(window.under_way.len());
             // An empty window takes a batch of any size, so that a large one is not stuck.
             let bytes = if window.under_way.is_empty() {
@@ -251,24 +263,28 @@ impl Session {
                 self.window_bytes.saturating_sub(window.bytes)
             };
             if batches == 0 || bytes == 0 {
-                continue;
+                return Ok(());
             }
-            let bytes = match pace.leave(lane, now) {
-                Leave::Bytes(leave) => bytes.min(leave),
+            let leave = match pace.leave(lane, now) {
+                Leave::Bytes(leave) => leave,
                 Leave::Wait(wait) => {
                     let due = now + wait;
                     self.pace_due = Some(self.pace_due.map_or(due, |other| other.min(due)));
-                    continue;
+                    return Ok(());
                 }
             };
-            let records = match self.outbox.read(lane, window.sent, batches, bytes) {
+            let records = match self
+                .outbox
+                .read(lane, window.sent, batches, bytes.min(leave))
+            {
                 Ok(records) => records,
                 Err(error) => {
                     tracing::error!(lane = lane.name(), %error, "lane cannot be read; it is tried again");
                     window.paused_until = Some(now + DISK_PAUSE);
-                    continue;
+                    return Ok(());
                 }
             };
+            let all = records.is_empty();
             for record in records {
                 window.sent = record.sequence;
                 pace.spend(lane, record.batch.len());
@@ -285,8 +301,11 @@ impl Session {
                     }
                 }
             }
+            // Where the pace cut the reading short, the rest has leave too, or its wait is noted.
+            if all || leave >= bytes {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn hear(&mut self, kind: Down) -> Result<(), Ended> {

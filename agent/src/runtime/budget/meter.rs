@@ -55,7 +55,7 @@ impl Meter {
 
     /// Resident memory of this process; 0 when the kernel does not say.
     pub fn resident_bytes(&mut self) -> u64 {
-        let statm = self.statm.read_optional(&mut self.buffer).unwrap_or(&[]);
+        let statm = self.statm.read(&mut self.buffer).unwrap_or(&[]);
         resident_pages(statm)
             .unwrap_or(0)
             .saturating_mul(self.page_bytes)
