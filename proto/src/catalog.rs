@@ -49,18 +49,36 @@ pub enum SeriesKind {
     Interface = 4,
     /// One of the agent's own sources.
     Source = 5,
+    /// TCP and UDP of the host as a whole.
+    Transport = 6,
+    /// One watched group of processes.
+    Process = 7,
+    /// One watched unit of systemd.
+    Unit = 8,
+    /// One container, by its control group.
+    Container = 9,
+    /// One temperature sensor.
+    Sensor = 10,
+    /// The host's clock, by the program that keeps it.
+    Clock = 11,
     /// What the agent stopped measuring to stay within its budget, and why.
-    Shedding = 15,
+    Shedding = 12,
 }
 
 impl SeriesKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::Host,
         Self::Disk,
         Self::Filesystem,
         Self::Interface,
         Self::Source,
+        Self::Transport,
+        Self::Process,
+        Self::Unit,
+        Self::Container,
+        Self::Sensor,
+        Self::Clock,
         Self::Shedding,
     ];
 
@@ -79,6 +97,12 @@ impl SeriesKind {
             Self::Filesystem => "filesystem_raw",
             Self::Interface => "interface_raw",
             Self::Source => "source_raw",
+            Self::Transport => "transport_raw",
+            Self::Process => "process_raw",
+            Self::Unit => "unit_raw",
+            Self::Container => "container_raw",
+            Self::Sensor => "sensor_raw",
+            Self::Clock => "clock_raw",
             Self::Shedding => "shedding_raw",
         }
     }
@@ -87,11 +111,19 @@ impl SeriesKind {
     #[must_use]
     pub const fn labels(self) -> &'static [&'static str] {
         match self {
-            Self::Host => &[],
+            Self::Host | Self::Transport => &[],
             Self::Disk => &["device"],
             Self::Filesystem => &["mount_point", "device", "filesystem_type"],
             Self::Interface => &["interface"],
             Self::Source => &["source"],
+            Self::Process => &["process"],
+            Self::Unit => &["unit"],
+            // The first 12 digits of its id; the pod's uid and the runtime, empty where unknown.
+            Self::Container => &["container", "pod", "runtime"],
+            // The driver, the device it sits in, and what the driver calls the sensor.
+            Self::Sensor => &["chip", "device", "sensor"],
+            // The program that keeps the clock.
+            Self::Clock => &["keeper"],
             Self::Shedding => &["subject", "cause"],
         }
     }
@@ -105,6 +137,12 @@ impl SeriesKind {
             Self::Filesystem => FilesystemMetric::METRICS,
             Self::Interface => InterfaceMetric::METRICS,
             Self::Source => SourceMetric::METRICS,
+            Self::Transport => TransportMetric::METRICS,
+            Self::Process => ProcessMetric::METRICS,
+            Self::Unit => UnitMetric::METRICS,
+            Self::Container => ContainerMetric::METRICS,
+            Self::Sensor => SensorMetric::METRICS,
+            Self::Clock => ClockMetric::METRICS,
             Self::Shedding => SheddingMetric::METRICS,
         }
     }
@@ -322,6 +360,203 @@ metrics! {
         Unparsed = 6, "unparsed", Increment, Required;
         /// Items understood but not kept.
         Dropped = 7, "dropped", Increment, Required;
+        /// Counters that began again, or fell, and so have no increment for once.
+        CounterResets = 8, "counter_resets", Increment, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of TCP and UDP, over IPv4 and IPv6 together where the kernel counts both. States are
+    /// of sockets, as `ss` names them.
+    TransportMetric {
+        /// Sockets with a connection that both ends keep open.
+        TcpEstablished = 1, "tcp_established", Gauge, Optional;
+        /// Connections asked for and not answered.
+        TcpSynSent = 2, "tcp_syn_sent", Gauge, Optional;
+        /// Connections that a peer began and has not confirmed.
+        TcpSynRecv = 3, "tcp_syn_recv", Gauge, Optional;
+        /// Closed here, and the peer has not confirmed it.
+        TcpFinWait1 = 4, "tcp_fin_wait1", Gauge, Optional;
+        /// Closed here, and the peer has not closed.
+        TcpFinWait2 = 5, "tcp_fin_wait2", Gauge, Optional;
+        /// Closed, and kept for packets that come late.
+        TcpTimeWait = 6, "tcp_time_wait", Gauge, Optional;
+        /// Closed by the peer, and not by the program here.
+        TcpCloseWait = 7, "tcp_close_wait", Gauge, Optional;
+        /// Closed by both, and the peer has not confirmed it.
+        TcpLastAck = 8, "tcp_last_ack", Gauge, Optional;
+        /// Closed by both at the same time.
+        TcpClosing = 9, "tcp_closing", Gauge, Optional;
+        /// Sockets that wait for connections.
+        TcpListen = 10, "tcp_listen", Gauge, Optional;
+        /// Sockets that no program holds any more. /proc/net/sockstat orphan.
+        TcpOrphans = 11, "tcp_orphans", Gauge, Optional;
+        /// Memory of all TCP sockets. /proc/net/sockstat mem.
+        TcpMemory = 12, "tcp_memory_bytes", Gauge, Optional;
+        /// Connections begun here. /proc/net/snmp ActiveOpens.
+        TcpActiveOpens = 13, "tcp_active_opens", Increment, Required;
+        /// Connections accepted. PassiveOpens.
+        TcpPassiveOpens = 14, "tcp_passive_opens", Increment, Required;
+        /// Connections that never came about. AttemptFails.
+        TcpAttemptFails = 15, "tcp_attempt_fails", Increment, Required;
+        /// Connections that were cut off. EstabResets.
+        TcpEstablishedResets = 16, "tcp_established_resets", Increment, Required;
+        /// Segments received. InSegs.
+        TcpReceiveSegments = 17, "tcp_receive_segments", Increment, Required;
+        /// Segments sent, without those sent again. OutSegs.
+        TcpTransmitSegments = 18, "tcp_transmit_segments", Increment, Required;
+        /// Segments sent again. RetransSegs.
+        TcpRetransmittedSegments = 19, "tcp_retransmitted_segments", Increment, Required;
+        /// Segments received that were broken. InErrs.
+        TcpReceiveErrors = 20, "tcp_receive_errors", Increment, Required;
+        /// Resets sent. OutRsts.
+        TcpResetsSent = 21, "tcp_resets_sent", Increment, Required;
+        /// Connections dropped because the program did not accept in time. /proc/net/netstat ListenOverflows.
+        TcpListenOverflows = 22, "tcp_listen_overflows", Increment, Optional;
+        /// Connections dropped while being set up, overflows included. ListenDrops.
+        TcpListenDrops = 23, "tcp_listen_drops", Increment, Optional;
+        /// Sockets that went through TIME_WAIT to its end. TW.
+        TcpTimeWaitsEnded = 24, "tcp_time_waits_ended", Increment, Optional;
+        /// Timers that expired for want of an answer. TCPTimeouts.
+        TcpTimeouts = 25, "tcp_timeouts", Increment, Optional;
+        /// SYN and SYN-ACK segments sent again. TCPSynRetrans.
+        TcpSynRetransmits = 26, "tcp_syn_retransmits", Increment, Optional;
+        /// UDP sockets. /proc/net/sockstat and sockstat6.
+        UdpSockets = 27, "udp_sockets", Gauge, Optional;
+        /// Datagrams handed to programs. /proc/net/snmp and snmp6 InDatagrams.
+        UdpReceiveDatagrams = 28, "udp_receive_datagrams", Increment, Required;
+        /// Datagrams sent. OutDatagrams.
+        UdpTransmitDatagrams = 29, "udp_transmit_datagrams", Increment, Required;
+        /// Datagrams for a port where nobody listens. NoPorts.
+        UdpNoPorts = 30, "udp_no_ports", Increment, Required;
+        /// Datagrams that could not be handed over. InErrors.
+        UdpReceiveErrors = 31, "udp_receive_errors", Increment, Required;
+        /// Those of them for which the program's buffer was full. RcvbufErrors.
+        UdpReceiveBufferErrors = 32, "udp_receive_buffer_errors", Increment, Optional;
+        /// Datagrams not sent for want of room. SndbufErrors.
+        UdpTransmitBufferErrors = 33, "udp_transmit_buffer_errors", Increment, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of one watched group of processes, summed over its members.
+    ProcessMetric {
+        /// Processes in the group; 0 when none runs.
+        Processes = 1, "processes", Gauge, Required;
+        /// User mode. What a process used between its last reading and its end is not known.
+        CpuUser = 2, "cpu_user_us", Increment, Required;
+        /// Kernel mode, likewise.
+        CpuSystem = 3, "cpu_system_us", Increment, Required;
+        /// Memory resident; pages that members share count once for each.
+        Resident = 4, "resident_bytes", Gauge, Required;
+        /// Threads.
+        Threads = 5, "threads", Gauge, Required;
+        /// Open files; only where all members permit the reading.
+        OpenFiles = 6, "open_files", Gauge, Optional;
+        /// Members that began.
+        Started = 7, "started", Increment, Required;
+        /// Times the oldest member was replaced by a younger one: the program was started again.
+        Restarts = 8, "restarts", Increment, Required;
+        /// Age of the oldest member.
+        OldestAge = 9, "oldest_age_ms", Gauge, Optional;
+        /// Bytes read from disks; only where all members permit the reading.
+        ReadBytes = 10, "read_bytes", Increment, Optional;
+        /// Bytes written to disks, likewise.
+        WriteBytes = 11, "write_bytes", Increment, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of one unit, as `systemctl show` has them.
+    UnitMetric {
+        /// 1 when systemd has read the unit's file, 0 when it knows none.
+        Loaded = 1, "loaded", Gauge, Required;
+        /// 1 active, 2 reloading, 3 inactive, 4 failed, 5 activating, 6 deactivating, 7 maintenance,
+        /// 8 refreshing, 0 any other. Do not take means of it.
+        ActiveState = 2, "active_state", Gauge, Required;
+        /// 1 dead, 2 running, 3 exited, 4 failed, 5 auto-restart, 6 start and what belongs to it,
+        /// 7 stop and what belongs to it, 8 reload, 9 waiting, 10 listening, 11 mounted, 12 active,
+        /// 13 plugged, 14 elapsed, 0 any other. Do not take means of it.
+        SubState = 3, "sub_state", Gauge, Required;
+        /// Times systemd itself started it again. NRestarts.
+        AutomaticRestarts = 4, "automatic_restarts", Increment, Optional;
+        /// Times its main process was started, by whomever.
+        Starts = 5, "starts", Increment, Optional;
+        /// Main process; 0 when there is none.
+        MainPid = 6, "main_pid", Gauge, Optional;
+        /// Time since its state changed.
+        SinceChange = 7, "since_change_ms", Gauge, Optional;
+        /// Memory of its control group.
+        Memory = 8, "memory_bytes", Gauge, Optional;
+        /// CPU time of its control group.
+        Cpu = 9, "cpu_us", Increment, Optional;
+        /// Tasks in its control group.
+        Tasks = 10, "tasks", Gauge, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of one container, from its control group.
+    ContainerMetric {
+        /// CPU time.
+        Cpu = 1, "cpu_us", Increment, Optional;
+        /// User mode.
+        CpuUser = 2, "cpu_user_us", Increment, Optional;
+        /// Kernel mode.
+        CpuSystem = 3, "cpu_system_us", Increment, Optional;
+        /// CPU time allowed per second of wall time.
+        CpuMax = 4, "cpu_max_us", Gauge, Optional;
+        /// Periods in which it wanted to run under a limit.
+        CpuPeriods = 5, "cpu_periods", Increment, Optional;
+        /// Those of them in which it reached the limit.
+        ThrottledPeriods = 6, "throttled_periods", Increment, Optional;
+        /// Time it was held back.
+        Throttled = 7, "throttled_us", Increment, Optional;
+        /// Memory used, page cache included.
+        Memory = 8, "memory_bytes", Gauge, Optional;
+        /// Its limit.
+        MemoryMax = 9, "memory_max_bytes", Gauge, Optional;
+        /// Processes killed for want of memory.
+        OomKills = 10, "oom_kills", Increment, Optional;
+        /// Bytes read from block devices.
+        ReadBytes = 11, "read_bytes", Increment, Optional;
+        /// Bytes written to block devices.
+        WriteBytes = 12, "write_bytes", Increment, Optional;
+        /// Tasks.
+        Tasks = 13, "tasks", Gauge, Optional;
+        /// Their limit.
+        TasksMax = 14, "tasks_max", Gauge, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of one temperature sensor. Millikelvin, since a figure has no sign:
+    /// °C = mk / 1000 - 273.15.
+    SensorMetric {
+        /// Now.
+        Temperature = 1, "temperature_mk", Gauge, Required;
+        /// What the driver calls too high.
+        Maximum = 2, "maximum_mk", Gauge, Optional;
+        /// What the driver calls critical.
+        Critical = 3, "critical_mk", Gauge, Optional;
+    }
+}
+
+metrics! {
+    /// Figures of the host's clock. A figure has no sign, so the offset has two columns.
+    ClockMetric {
+        /// 1 while the clock follows a source of time.
+        Synchronized = 1, "synchronized", Gauge, Required;
+        /// By how much the clock is ahead of its source; 0 when it is behind.
+        Ahead = 2, "ahead_us", Gauge, Optional;
+        /// By how much it is behind; 0 when it is ahead.
+        Behind = 3, "behind_us", Gauge, Optional;
+        /// Bound of the error: half the delay to the reference, and its dispersion.
+        Error = 4, "error_us", Gauge, Optional;
+        /// Hops to the reference clock.
+        Stratum = 5, "stratum", Gauge, Optional;
+        /// Time since the source was heard last.
+        SinceUpdate = 6, "since_update_ms", Gauge, Optional;
     }
 }
 

@@ -59,5 +59,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(16, "0016_request_clients.sql"),
     file!(17, "0017_request_exemplars.sql"),
     file!(20, "0020_security_records.sql"),
+    file!(22, "0022_transport.sql"),
+    file!(23, "0023_process.sql"),
+    file!(24, "0024_unit.sql"),
+    file!(25, "0025_container.sql"),
+    file!(26, "0026_sensor_clock.sql"),
+    file!(27, "0027_counter_resets.sql"),
     file!(29, "0029_shedding.sql"),
 ];

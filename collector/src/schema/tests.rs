@@ -31,9 +31,14 @@ fn columns(table: &str) -> Vec<(String, String)> {
     let text = statement(&format!("CREATE TABLE IF NOT EXISTS crmscope.{table} (\n"));
     let (_, body) = text.split_once("(\n").unwrap();
     let (body, _) = body.split_once("\n)").unwrap();
+    let added = format!("ALTER TABLE crmscope.{table} ADD COLUMN IF NOT EXISTS ");
+    let added = all_statements()
+        .into_iter()
+        .filter_map(move |(_, text)| text.strip_prefix(&added));
     body.lines()
         .map(|line| line.trim().trim_end_matches(','))
         .filter(|line| !line.starts_with("--") && !line.starts_with("INDEX"))
+        .chain(added)
         .map(|line| {
             let (name, definition) = line.split_once(' ').unwrap();
             (name.to_owned(), definition.trim().to_owned())
@@ -41,11 +46,18 @@ fn columns(table: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a view selects, by the names it gives.
+/// What a view selects at last, by the names it gives.
 fn selected(view: &str) -> Vec<String> {
-    let text = statement(&format!(
-        "CREATE MATERIALIZED VIEW IF NOT EXISTS crmscope.{view} "
-    ));
+    let changed = format!("ALTER TABLE crmscope.{view} MODIFY QUERY\n");
+    let changed = all_statements()
+        .into_iter()
+        .rfind(|(_, text)| text.starts_with(&changed))
+        .map(|(_, text)| text);
+    let text = changed.unwrap_or_else(|| {
+        statement(&format!(
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS crmscope.{view} "
+        ))
+    });
     let (_, select) = text.split_once("SELECT").unwrap();
     let (select, _) = select.split_once("\nFROM").unwrap();
     select
@@ -198,8 +210,10 @@ fn names_in(folder: &str) -> Vec<String> {
 fn every_file_is_compiled_in_under_its_number() {
     let embedded: Vec<_> = MIGRATIONS.iter().map(|file| file.name).collect();
     assert_eq!(embedded, names_in("migrations"));
-    // Numbers may lack, but rise: work that goes on side by side has numbers kept for it.
-    assert!(MIGRATIONS.is_sorted_by(|a, b| a.version < b.version));
+    assert!(
+        MIGRATIONS.is_sorted_by(|before, file| before.version < file.version),
+        "in the order of their numbers, each number once"
+    );
     for file in MIGRATIONS {
         assert!(
             file.name.starts_with(&format!("{:04}_", file.version)),

@@ -1,12 +1,12 @@
 -- Question: do the roll-ups say exactly what the raw rows say?
--- Recomputes every column of host_1m and requests_1m from the raw tables and returns what differs:
--- no row is the right answer. Later levels are made from these by the same sums.
+-- Recomputes every column of host_1m, requests_1m and the minutes of transport, process, unit,
+-- container, sensor and clock from the raw tables and returns what differs: no row is the right answer. Later levels are made from these by the same sums.
 -- Parameters:
 --   agent String: one agent; default '', all of them
 --   from DateTime('UTC'), to DateTime('UTC'): whole minutes, `to` excluded, within the 7 days for
 --     which raw rows are kept; default the last hour
 -- Columns:
---   table, agent_id, series (service, method, route and status class; '' for hosts), t: the row
+--   table, agent_id, series (the labels; '' for hosts), t: the row
 --   column: which figure (latency_hash: a hash of all latency buckets)
 --   rolled_up, recomputed: the two values; 0 where a side has no row
 SELECT `table`, agent_id, series, t, column,
@@ -284,6 +284,474 @@ FROM (
     ]) AS figure, figure.1, figure.2
     FROM crmscope.request_clients_raw
     WHERE window_start >= {from:DateTime('UTC')} AND window_start < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'transport_1m', 'rolled_up', agent_id, '' AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('tcp_established_min', toUInt64(ifNull(min(tcp_established_min), 0))),
+        ('tcp_established_max', toUInt64(ifNull(max(tcp_established_max), 0))),
+        ('tcp_established_sum', toUInt64(ifNull(sum(tcp_established_sum), 0))),
+        ('tcp_established_ticks', toUInt64(sum(tcp_established_ticks))),
+        ('tcp_syn_sent_min', toUInt64(ifNull(min(tcp_syn_sent_min), 0))),
+        ('tcp_syn_sent_max', toUInt64(ifNull(max(tcp_syn_sent_max), 0))),
+        ('tcp_syn_sent_sum', toUInt64(ifNull(sum(tcp_syn_sent_sum), 0))),
+        ('tcp_syn_sent_ticks', toUInt64(sum(tcp_syn_sent_ticks))),
+        ('tcp_syn_recv_min', toUInt64(ifNull(min(tcp_syn_recv_min), 0))),
+        ('tcp_syn_recv_max', toUInt64(ifNull(max(tcp_syn_recv_max), 0))),
+        ('tcp_syn_recv_sum', toUInt64(ifNull(sum(tcp_syn_recv_sum), 0))),
+        ('tcp_syn_recv_ticks', toUInt64(sum(tcp_syn_recv_ticks))),
+        ('tcp_fin_wait1_min', toUInt64(ifNull(min(tcp_fin_wait1_min), 0))),
+        ('tcp_fin_wait1_max', toUInt64(ifNull(max(tcp_fin_wait1_max), 0))),
+        ('tcp_fin_wait1_sum', toUInt64(ifNull(sum(tcp_fin_wait1_sum), 0))),
+        ('tcp_fin_wait1_ticks', toUInt64(sum(tcp_fin_wait1_ticks))),
+        ('tcp_fin_wait2_min', toUInt64(ifNull(min(tcp_fin_wait2_min), 0))),
+        ('tcp_fin_wait2_max', toUInt64(ifNull(max(tcp_fin_wait2_max), 0))),
+        ('tcp_fin_wait2_sum', toUInt64(ifNull(sum(tcp_fin_wait2_sum), 0))),
+        ('tcp_fin_wait2_ticks', toUInt64(sum(tcp_fin_wait2_ticks))),
+        ('tcp_time_wait_min', toUInt64(ifNull(min(tcp_time_wait_min), 0))),
+        ('tcp_time_wait_max', toUInt64(ifNull(max(tcp_time_wait_max), 0))),
+        ('tcp_time_wait_sum', toUInt64(ifNull(sum(tcp_time_wait_sum), 0))),
+        ('tcp_time_wait_ticks', toUInt64(sum(tcp_time_wait_ticks))),
+        ('tcp_close_wait_min', toUInt64(ifNull(min(tcp_close_wait_min), 0))),
+        ('tcp_close_wait_max', toUInt64(ifNull(max(tcp_close_wait_max), 0))),
+        ('tcp_close_wait_sum', toUInt64(ifNull(sum(tcp_close_wait_sum), 0))),
+        ('tcp_close_wait_ticks', toUInt64(sum(tcp_close_wait_ticks))),
+        ('tcp_last_ack_min', toUInt64(ifNull(min(tcp_last_ack_min), 0))),
+        ('tcp_last_ack_max', toUInt64(ifNull(max(tcp_last_ack_max), 0))),
+        ('tcp_last_ack_sum', toUInt64(ifNull(sum(tcp_last_ack_sum), 0))),
+        ('tcp_last_ack_ticks', toUInt64(sum(tcp_last_ack_ticks))),
+        ('tcp_closing_min', toUInt64(ifNull(min(tcp_closing_min), 0))),
+        ('tcp_closing_max', toUInt64(ifNull(max(tcp_closing_max), 0))),
+        ('tcp_closing_sum', toUInt64(ifNull(sum(tcp_closing_sum), 0))),
+        ('tcp_closing_ticks', toUInt64(sum(tcp_closing_ticks))),
+        ('tcp_listen_min', toUInt64(ifNull(min(tcp_listen_min), 0))),
+        ('tcp_listen_max', toUInt64(ifNull(max(tcp_listen_max), 0))),
+        ('tcp_listen_sum', toUInt64(ifNull(sum(tcp_listen_sum), 0))),
+        ('tcp_listen_ticks', toUInt64(sum(tcp_listen_ticks))),
+        ('tcp_orphans_min', toUInt64(ifNull(min(tcp_orphans_min), 0))),
+        ('tcp_orphans_max', toUInt64(ifNull(max(tcp_orphans_max), 0))),
+        ('tcp_orphans_sum', toUInt64(ifNull(sum(tcp_orphans_sum), 0))),
+        ('tcp_orphans_ticks', toUInt64(sum(tcp_orphans_ticks))),
+        ('tcp_memory_bytes_min', toUInt64(ifNull(min(tcp_memory_bytes_min), 0))),
+        ('tcp_memory_bytes_max', toUInt64(ifNull(max(tcp_memory_bytes_max), 0))),
+        ('tcp_memory_bytes_sum', toUInt64(ifNull(sum(tcp_memory_bytes_sum), 0))),
+        ('tcp_memory_bytes_ticks', toUInt64(sum(tcp_memory_bytes_ticks))),
+        ('tcp_active_opens', toUInt64(sum(tcp_active_opens))),
+        ('tcp_passive_opens', toUInt64(sum(tcp_passive_opens))),
+        ('tcp_attempt_fails', toUInt64(sum(tcp_attempt_fails))),
+        ('tcp_established_resets', toUInt64(sum(tcp_established_resets))),
+        ('tcp_receive_segments', toUInt64(sum(tcp_receive_segments))),
+        ('tcp_transmit_segments', toUInt64(sum(tcp_transmit_segments))),
+        ('tcp_retransmitted_segments', toUInt64(sum(tcp_retransmitted_segments))),
+        ('tcp_receive_errors', toUInt64(sum(tcp_receive_errors))),
+        ('tcp_resets_sent', toUInt64(sum(tcp_resets_sent))),
+        ('tcp_listen_overflows', toUInt64(ifNull(sum(tcp_listen_overflows), 0))),
+        ('tcp_listen_drops', toUInt64(ifNull(sum(tcp_listen_drops), 0))),
+        ('tcp_time_waits_ended', toUInt64(ifNull(sum(tcp_time_waits_ended), 0))),
+        ('tcp_timeouts', toUInt64(ifNull(sum(tcp_timeouts), 0))),
+        ('tcp_syn_retransmits', toUInt64(ifNull(sum(tcp_syn_retransmits), 0))),
+        ('udp_sockets_min', toUInt64(ifNull(min(udp_sockets_min), 0))),
+        ('udp_sockets_max', toUInt64(ifNull(max(udp_sockets_max), 0))),
+        ('udp_sockets_sum', toUInt64(ifNull(sum(udp_sockets_sum), 0))),
+        ('udp_sockets_ticks', toUInt64(sum(udp_sockets_ticks))),
+        ('udp_receive_datagrams', toUInt64(sum(udp_receive_datagrams))),
+        ('udp_transmit_datagrams', toUInt64(sum(udp_transmit_datagrams))),
+        ('udp_no_ports', toUInt64(sum(udp_no_ports))),
+        ('udp_receive_errors', toUInt64(sum(udp_receive_errors))),
+        ('udp_receive_buffer_errors', toUInt64(ifNull(sum(udp_receive_buffer_errors), 0))),
+        ('udp_transmit_buffer_errors', toUInt64(ifNull(sum(udp_transmit_buffer_errors), 0)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.transport_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'transport_1m', 'recomputed', agent_id, '' AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('tcp_established_min', toUInt64(ifNull(min(tcp_established), 0))),
+        ('tcp_established_max', toUInt64(ifNull(max(tcp_established), 0))),
+        ('tcp_established_sum', toUInt64(ifNull(sum(tcp_established), 0))),
+        ('tcp_established_ticks', toUInt64(count(tcp_established))),
+        ('tcp_syn_sent_min', toUInt64(ifNull(min(tcp_syn_sent), 0))),
+        ('tcp_syn_sent_max', toUInt64(ifNull(max(tcp_syn_sent), 0))),
+        ('tcp_syn_sent_sum', toUInt64(ifNull(sum(tcp_syn_sent), 0))),
+        ('tcp_syn_sent_ticks', toUInt64(count(tcp_syn_sent))),
+        ('tcp_syn_recv_min', toUInt64(ifNull(min(tcp_syn_recv), 0))),
+        ('tcp_syn_recv_max', toUInt64(ifNull(max(tcp_syn_recv), 0))),
+        ('tcp_syn_recv_sum', toUInt64(ifNull(sum(tcp_syn_recv), 0))),
+        ('tcp_syn_recv_ticks', toUInt64(count(tcp_syn_recv))),
+        ('tcp_fin_wait1_min', toUInt64(ifNull(min(tcp_fin_wait1), 0))),
+        ('tcp_fin_wait1_max', toUInt64(ifNull(max(tcp_fin_wait1), 0))),
+        ('tcp_fin_wait1_sum', toUInt64(ifNull(sum(tcp_fin_wait1), 0))),
+        ('tcp_fin_wait1_ticks', toUInt64(count(tcp_fin_wait1))),
+        ('tcp_fin_wait2_min', toUInt64(ifNull(min(tcp_fin_wait2), 0))),
+        ('tcp_fin_wait2_max', toUInt64(ifNull(max(tcp_fin_wait2), 0))),
+        ('tcp_fin_wait2_sum', toUInt64(ifNull(sum(tcp_fin_wait2), 0))),
+        ('tcp_fin_wait2_ticks', toUInt64(count(tcp_fin_wait2))),
+        ('tcp_time_wait_min', toUInt64(ifNull(min(tcp_time_wait), 0))),
+        ('tcp_time_wait_max', toUInt64(ifNull(max(tcp_time_wait), 0))),
+        ('tcp_time_wait_sum', toUInt64(ifNull(sum(tcp_time_wait), 0))),
+        ('tcp_time_wait_ticks', toUInt64(count(tcp_time_wait))),
+        ('tcp_close_wait_min', toUInt64(ifNull(min(tcp_close_wait), 0))),
+        ('tcp_close_wait_max', toUInt64(ifNull(max(tcp_close_wait), 0))),
+        ('tcp_close_wait_sum', toUInt64(ifNull(sum(tcp_close_wait), 0))),
+        ('tcp_close_wait_ticks', toUInt64(count(tcp_close_wait))),
+        ('tcp_last_ack_min', toUInt64(ifNull(min(tcp_last_ack), 0))),
+        ('tcp_last_ack_max', toUInt64(ifNull(max(tcp_last_ack), 0))),
+        ('tcp_last_ack_sum', toUInt64(ifNull(sum(tcp_last_ack), 0))),
+        ('tcp_last_ack_ticks', toUInt64(count(tcp_last_ack))),
+        ('tcp_closing_min', toUInt64(ifNull(min(tcp_closing), 0))),
+        ('tcp_closing_max', toUInt64(ifNull(max(tcp_closing), 0))),
+        ('tcp_closing_sum', toUInt64(ifNull(sum(tcp_closing), 0))),
+        ('tcp_closing_ticks', toUInt64(count(tcp_closing))),
+        ('tcp_listen_min', toUInt64(ifNull(min(tcp_listen), 0))),
+        ('tcp_listen_max', toUInt64(ifNull(max(tcp_listen), 0))),
+        ('tcp_listen_sum', toUInt64(ifNull(sum(tcp_listen), 0))),
+        ('tcp_listen_ticks', toUInt64(count(tcp_listen))),
+        ('tcp_orphans_min', toUInt64(ifNull(min(tcp_orphans), 0))),
+        ('tcp_orphans_max', toUInt64(ifNull(max(tcp_orphans), 0))),
+        ('tcp_orphans_sum', toUInt64(ifNull(sum(tcp_orphans), 0))),
+        ('tcp_orphans_ticks', toUInt64(count(tcp_orphans))),
+        ('tcp_memory_bytes_min', toUInt64(ifNull(min(tcp_memory_bytes), 0))),
+        ('tcp_memory_bytes_max', toUInt64(ifNull(max(tcp_memory_bytes), 0))),
+        ('tcp_memory_bytes_sum', toUInt64(ifNull(sum(tcp_memory_bytes), 0))),
+        ('tcp_memory_bytes_ticks', toUInt64(count(tcp_memory_bytes))),
+        ('tcp_active_opens', toUInt64(sum(tcp_active_opens))),
+        ('tcp_passive_opens', toUInt64(sum(tcp_passive_opens))),
+        ('tcp_attempt_fails', toUInt64(sum(tcp_attempt_fails))),
+        ('tcp_established_resets', toUInt64(sum(tcp_established_resets))),
+        ('tcp_receive_segments', toUInt64(sum(tcp_receive_segments))),
+        ('tcp_transmit_segments', toUInt64(sum(tcp_transmit_segments))),
+        ('tcp_retransmitted_segments', toUInt64(sum(tcp_retransmitted_segments))),
+        ('tcp_receive_errors', toUInt64(sum(tcp_receive_errors))),
+        ('tcp_resets_sent', toUInt64(sum(tcp_resets_sent))),
+        ('tcp_listen_overflows', toUInt64(ifNull(sum(tcp_listen_overflows), 0))),
+        ('tcp_listen_drops', toUInt64(ifNull(sum(tcp_listen_drops), 0))),
+        ('tcp_time_waits_ended', toUInt64(ifNull(sum(tcp_time_waits_ended), 0))),
+        ('tcp_timeouts', toUInt64(ifNull(sum(tcp_timeouts), 0))),
+        ('tcp_syn_retransmits', toUInt64(ifNull(sum(tcp_syn_retransmits), 0))),
+        ('udp_sockets_min', toUInt64(ifNull(min(udp_sockets), 0))),
+        ('udp_sockets_max', toUInt64(ifNull(max(udp_sockets), 0))),
+        ('udp_sockets_sum', toUInt64(ifNull(sum(udp_sockets), 0))),
+        ('udp_sockets_ticks', toUInt64(count(udp_sockets))),
+        ('udp_receive_datagrams', toUInt64(sum(udp_receive_datagrams))),
+        ('udp_transmit_datagrams', toUInt64(sum(udp_transmit_datagrams))),
+        ('udp_no_ports', toUInt64(sum(udp_no_ports))),
+        ('udp_receive_errors', toUInt64(sum(udp_receive_errors))),
+        ('udp_receive_buffer_errors', toUInt64(ifNull(sum(udp_receive_buffer_errors), 0))),
+        ('udp_transmit_buffer_errors', toUInt64(ifNull(sum(udp_transmit_buffer_errors), 0)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.transport_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'process_1m', 'rolled_up', agent_id, process AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('processes_min', toUInt64(min(processes_min))),
+        ('processes_max', toUInt64(max(processes_max))),
+        ('processes_sum', toUInt64(sum(processes_sum))),
+        ('cpu_user_us', toUInt64(sum(cpu_user_us))),
+        ('cpu_system_us', toUInt64(sum(cpu_system_us))),
+        ('resident_bytes_min', toUInt64(min(resident_bytes_min))),
+        ('resident_bytes_max', toUInt64(max(resident_bytes_max))),
+        ('resident_bytes_sum', toUInt64(sum(resident_bytes_sum))),
+        ('threads_min', toUInt64(min(threads_min))),
+        ('threads_max', toUInt64(max(threads_max))),
+        ('threads_sum', toUInt64(sum(threads_sum))),
+        ('open_files_min', toUInt64(ifNull(min(open_files_min), 0))),
+        ('open_files_max', toUInt64(ifNull(max(open_files_max), 0))),
+        ('open_files_sum', toUInt64(ifNull(sum(open_files_sum), 0))),
+        ('open_files_ticks', toUInt64(sum(open_files_ticks))),
+        ('started', toUInt64(sum(started))),
+        ('restarts', toUInt64(sum(restarts))),
+        ('oldest_age_ms_min', toUInt64(ifNull(min(oldest_age_ms_min), 0))),
+        ('oldest_age_ms_max', toUInt64(ifNull(max(oldest_age_ms_max), 0))),
+        ('oldest_age_ms_sum', toUInt64(ifNull(sum(oldest_age_ms_sum), 0))),
+        ('oldest_age_ms_ticks', toUInt64(sum(oldest_age_ms_ticks))),
+        ('read_bytes', toUInt64(ifNull(sum(read_bytes), 0))),
+        ('write_bytes', toUInt64(ifNull(sum(write_bytes), 0)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.process_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'process_1m', 'recomputed', agent_id, process AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('processes_min', toUInt64(min(processes))),
+        ('processes_max', toUInt64(max(processes))),
+        ('processes_sum', toUInt64(sum(processes))),
+        ('cpu_user_us', toUInt64(sum(cpu_user_us))),
+        ('cpu_system_us', toUInt64(sum(cpu_system_us))),
+        ('resident_bytes_min', toUInt64(min(resident_bytes))),
+        ('resident_bytes_max', toUInt64(max(resident_bytes))),
+        ('resident_bytes_sum', toUInt64(sum(resident_bytes))),
+        ('threads_min', toUInt64(min(threads))),
+        ('threads_max', toUInt64(max(threads))),
+        ('threads_sum', toUInt64(sum(threads))),
+        ('open_files_min', toUInt64(ifNull(min(open_files), 0))),
+        ('open_files_max', toUInt64(ifNull(max(open_files), 0))),
+        ('open_files_sum', toUInt64(ifNull(sum(open_files), 0))),
+        ('open_files_ticks', toUInt64(count(open_files))),
+        ('started', toUInt64(sum(started))),
+        ('restarts', toUInt64(sum(restarts))),
+        ('oldest_age_ms_min', toUInt64(ifNull(min(oldest_age_ms), 0))),
+        ('oldest_age_ms_max', toUInt64(ifNull(max(oldest_age_ms), 0))),
+        ('oldest_age_ms_sum', toUInt64(ifNull(sum(oldest_age_ms), 0))),
+        ('oldest_age_ms_ticks', toUInt64(count(oldest_age_ms))),
+        ('read_bytes', toUInt64(ifNull(sum(read_bytes), 0))),
+        ('write_bytes', toUInt64(ifNull(sum(write_bytes), 0)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.process_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'unit_1m', 'rolled_up', agent_id, unit AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('loaded_min', toUInt64(min(loaded_min))),
+        ('loaded_max', toUInt64(max(loaded_max))),
+        ('loaded_sum', toUInt64(sum(loaded_sum))),
+        ('active_state_min', toUInt64(min(active_state_min))),
+        ('active_state_max', toUInt64(max(active_state_max))),
+        ('active_state_sum', toUInt64(sum(active_state_sum))),
+        ('sub_state_min', toUInt64(min(sub_state_min))),
+        ('sub_state_max', toUInt64(max(sub_state_max))),
+        ('sub_state_sum', toUInt64(sum(sub_state_sum))),
+        ('automatic_restarts', toUInt64(ifNull(sum(automatic_restarts), 0))),
+        ('starts', toUInt64(ifNull(sum(starts), 0))),
+        ('main_pid_min', toUInt64(ifNull(min(main_pid_min), 0))),
+        ('main_pid_max', toUInt64(ifNull(max(main_pid_max), 0))),
+        ('main_pid_sum', toUInt64(ifNull(sum(main_pid_sum), 0))),
+        ('main_pid_ticks', toUInt64(sum(main_pid_ticks))),
+        ('since_change_ms_min', toUInt64(ifNull(min(since_change_ms_min), 0))),
+        ('since_change_ms_max', toUInt64(ifNull(max(since_change_ms_max), 0))),
+        ('since_change_ms_sum', toUInt64(ifNull(sum(since_change_ms_sum), 0))),
+        ('since_change_ms_ticks', toUInt64(sum(since_change_ms_ticks))),
+        ('memory_bytes_min', toUInt64(ifNull(min(memory_bytes_min), 0))),
+        ('memory_bytes_max', toUInt64(ifNull(max(memory_bytes_max), 0))),
+        ('memory_bytes_sum', toUInt64(ifNull(sum(memory_bytes_sum), 0))),
+        ('memory_bytes_ticks', toUInt64(sum(memory_bytes_ticks))),
+        ('cpu_us', toUInt64(ifNull(sum(cpu_us), 0))),
+        ('tasks_min', toUInt64(ifNull(min(tasks_min), 0))),
+        ('tasks_max', toUInt64(ifNull(max(tasks_max), 0))),
+        ('tasks_sum', toUInt64(ifNull(sum(tasks_sum), 0))),
+        ('tasks_ticks', toUInt64(sum(tasks_ticks)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.unit_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'unit_1m', 'recomputed', agent_id, unit AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('loaded_min', toUInt64(min(loaded))),
+        ('loaded_max', toUInt64(max(loaded))),
+        ('loaded_sum', toUInt64(sum(loaded))),
+        ('active_state_min', toUInt64(min(active_state))),
+        ('active_state_max', toUInt64(max(active_state))),
+        ('active_state_sum', toUInt64(sum(active_state))),
+        ('sub_state_min', toUInt64(min(sub_state))),
+        ('sub_state_max', toUInt64(max(sub_state))),
+        ('sub_state_sum', toUInt64(sum(sub_state))),
+        ('automatic_restarts', toUInt64(ifNull(sum(automatic_restarts), 0))),
+        ('starts', toUInt64(ifNull(sum(starts), 0))),
+        ('main_pid_min', toUInt64(ifNull(min(main_pid), 0))),
+        ('main_pid_max', toUInt64(ifNull(max(main_pid), 0))),
+        ('main_pid_sum', toUInt64(ifNull(sum(main_pid), 0))),
+        ('main_pid_ticks', toUInt64(count(main_pid))),
+        ('since_change_ms_min', toUInt64(ifNull(min(since_change_ms), 0))),
+        ('since_change_ms_max', toUInt64(ifNull(max(since_change_ms), 0))),
+        ('since_change_ms_sum', toUInt64(ifNull(sum(since_change_ms), 0))),
+        ('since_change_ms_ticks', toUInt64(count(since_change_ms))),
+        ('memory_bytes_min', toUInt64(ifNull(min(memory_bytes), 0))),
+        ('memory_bytes_max', toUInt64(ifNull(max(memory_bytes), 0))),
+        ('memory_bytes_sum', toUInt64(ifNull(sum(memory_bytes), 0))),
+        ('memory_bytes_ticks', toUInt64(count(memory_bytes))),
+        ('cpu_us', toUInt64(ifNull(sum(cpu_us), 0))),
+        ('tasks_min', toUInt64(ifNull(min(tasks), 0))),
+        ('tasks_max', toUInt64(ifNull(max(tasks), 0))),
+        ('tasks_sum', toUInt64(ifNull(sum(tasks), 0))),
+        ('tasks_ticks', toUInt64(count(tasks)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.unit_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'container_1m', 'rolled_up', agent_id, concat(container, ' ', pod, ' ', runtime) AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('cpu_us', toUInt64(ifNull(sum(cpu_us), 0))),
+        ('cpu_user_us', toUInt64(ifNull(sum(cpu_user_us), 0))),
+        ('cpu_system_us', toUInt64(ifNull(sum(cpu_system_us), 0))),
+        ('cpu_max_us_min', toUInt64(ifNull(min(cpu_max_us_min), 0))),
+        ('cpu_max_us_max', toUInt64(ifNull(max(cpu_max_us_max), 0))),
+        ('cpu_max_us_sum', toUInt64(ifNull(sum(cpu_max_us_sum), 0))),
+        ('cpu_max_us_ticks', toUInt64(sum(cpu_max_us_ticks))),
+        ('cpu_periods', toUInt64(ifNull(sum(cpu_periods), 0))),
+        ('throttled_periods', toUInt64(ifNull(sum(throttled_periods), 0))),
+        ('throttled_us', toUInt64(ifNull(sum(throttled_us), 0))),
+        ('memory_bytes_min', toUInt64(ifNull(min(memory_bytes_min), 0))),
+        ('memory_bytes_max', toUInt64(ifNull(max(memory_bytes_max), 0))),
+        ('memory_bytes_sum', toUInt64(ifNull(sum(memory_bytes_sum), 0))),
+        ('memory_bytes_ticks', toUInt64(sum(memory_bytes_ticks))),
+        ('memory_max_bytes_min', toUInt64(ifNull(min(memory_max_bytes_min), 0))),
+        ('memory_max_bytes_max', toUInt64(ifNull(max(memory_max_bytes_max), 0))),
+        ('memory_max_bytes_sum', toUInt64(ifNull(sum(memory_max_bytes_sum), 0))),
+        ('memory_max_bytes_ticks', toUInt64(sum(memory_max_bytes_ticks))),
+        ('oom_kills', toUInt64(ifNull(sum(oom_kills), 0))),
+        ('read_bytes', toUInt64(ifNull(sum(read_bytes), 0))),
+        ('write_bytes', toUInt64(ifNull(sum(write_bytes), 0))),
+        ('tasks_min', toUInt64(ifNull(min(tasks_min), 0))),
+        ('tasks_max', toUInt64(ifNull(max(tasks_max), 0))),
+        ('tasks_sum', toUInt64(ifNull(sum(tasks_sum), 0))),
+        ('tasks_ticks', toUInt64(sum(tasks_ticks))),
+        ('tasks_max_min', toUInt64(ifNull(min(tasks_max_min), 0))),
+        ('tasks_max_max', toUInt64(ifNull(max(tasks_max_max), 0))),
+        ('tasks_max_sum', toUInt64(ifNull(sum(tasks_max_sum), 0))),
+        ('tasks_max_ticks', toUInt64(sum(tasks_max_ticks)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.container_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'container_1m', 'recomputed', agent_id, concat(container, ' ', pod, ' ', runtime) AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('cpu_us', toUInt64(ifNull(sum(cpu_us), 0))),
+        ('cpu_user_us', toUInt64(ifNull(sum(cpu_user_us), 0))),
+        ('cpu_system_us', toUInt64(ifNull(sum(cpu_system_us), 0))),
+        ('cpu_max_us_min', toUInt64(ifNull(min(cpu_max_us), 0))),
+        ('cpu_max_us_max', toUInt64(ifNull(max(cpu_max_us), 0))),
+        ('cpu_max_us_sum', toUInt64(ifNull(sum(cpu_max_us), 0))),
+        ('cpu_max_us_ticks', toUInt64(count(cpu_max_us))),
+        ('cpu_periods', toUInt64(ifNull(sum(cpu_periods), 0))),
+        ('throttled_periods', toUInt64(ifNull(sum(throttled_periods), 0))),
+        ('throttled_us', toUInt64(ifNull(sum(throttled_us), 0))),
+        ('memory_bytes_min', toUInt64(ifNull(min(memory_bytes), 0))),
+        ('memory_bytes_max', toUInt64(ifNull(max(memory_bytes), 0))),
+        ('memory_bytes_sum', toUInt64(ifNull(sum(memory_bytes), 0))),
+        ('memory_bytes_ticks', toUInt64(count(memory_bytes))),
+        ('memory_max_bytes_min', toUInt64(ifNull(min(memory_max_bytes), 0))),
+        ('memory_max_bytes_max', toUInt64(ifNull(max(memory_max_bytes), 0))),
+        ('memory_max_bytes_sum', toUInt64(ifNull(sum(memory_max_bytes), 0))),
+        ('memory_max_bytes_ticks', toUInt64(count(memory_max_bytes))),
+        ('oom_kills', toUInt64(ifNull(sum(oom_kills), 0))),
+        ('read_bytes', toUInt64(ifNull(sum(read_bytes), 0))),
+        ('write_bytes', toUInt64(ifNull(sum(write_bytes), 0))),
+        ('tasks_min', toUInt64(ifNull(min(tasks), 0))),
+        ('tasks_max', toUInt64(ifNull(max(tasks), 0))),
+        ('tasks_sum', toUInt64(ifNull(sum(tasks), 0))),
+        ('tasks_ticks', toUInt64(count(tasks))),
+        ('tasks_max_min', toUInt64(ifNull(min(tasks_max), 0))),
+        ('tasks_max_max', toUInt64(ifNull(max(tasks_max), 0))),
+        ('tasks_max_sum', toUInt64(ifNull(sum(tasks_max), 0))),
+        ('tasks_max_ticks', toUInt64(count(tasks_max)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.container_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'sensor_1m', 'rolled_up', agent_id, concat(chip, ' ', device, ' ', sensor) AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('temperature_mk_min', toUInt64(min(temperature_mk_min))),
+        ('temperature_mk_max', toUInt64(max(temperature_mk_max))),
+        ('temperature_mk_sum', toUInt64(sum(temperature_mk_sum))),
+        ('maximum_mk_min', toUInt64(ifNull(min(maximum_mk_min), 0))),
+        ('maximum_mk_max', toUInt64(ifNull(max(maximum_mk_max), 0))),
+        ('maximum_mk_sum', toUInt64(ifNull(sum(maximum_mk_sum), 0))),
+        ('maximum_mk_ticks', toUInt64(sum(maximum_mk_ticks))),
+        ('critical_mk_min', toUInt64(ifNull(min(critical_mk_min), 0))),
+        ('critical_mk_max', toUInt64(ifNull(max(critical_mk_max), 0))),
+        ('critical_mk_sum', toUInt64(ifNull(sum(critical_mk_sum), 0))),
+        ('critical_mk_ticks', toUInt64(sum(critical_mk_ticks)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.sensor_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'sensor_1m', 'recomputed', agent_id, concat(chip, ' ', device, ' ', sensor) AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('temperature_mk_min', toUInt64(min(temperature_mk))),
+        ('temperature_mk_max', toUInt64(max(temperature_mk))),
+        ('temperature_mk_sum', toUInt64(sum(temperature_mk))),
+        ('maximum_mk_min', toUInt64(ifNull(min(maximum_mk), 0))),
+        ('maximum_mk_max', toUInt64(ifNull(max(maximum_mk), 0))),
+        ('maximum_mk_sum', toUInt64(ifNull(sum(maximum_mk), 0))),
+        ('maximum_mk_ticks', toUInt64(count(maximum_mk))),
+        ('critical_mk_min', toUInt64(ifNull(min(critical_mk), 0))),
+        ('critical_mk_max', toUInt64(ifNull(max(critical_mk), 0))),
+        ('critical_mk_sum', toUInt64(ifNull(sum(critical_mk), 0))),
+        ('critical_mk_ticks', toUInt64(count(critical_mk)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.sensor_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'clock_1m', 'rolled_up', agent_id, keeper AS series, t, arrayJoin([
+        ('ticks', toUInt64(sum(ticks))),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('synchronized_min', toUInt64(min(synchronized_min))),
+        ('synchronized_max', toUInt64(max(synchronized_max))),
+        ('synchronized_sum', toUInt64(sum(synchronized_sum))),
+        ('ahead_us_min', toUInt64(ifNull(min(ahead_us_min), 0))),
+        ('ahead_us_max', toUInt64(ifNull(max(ahead_us_max), 0))),
+        ('ahead_us_sum', toUInt64(ifNull(sum(ahead_us_sum), 0))),
+        ('ahead_us_ticks', toUInt64(sum(ahead_us_ticks))),
+        ('behind_us_min', toUInt64(ifNull(min(behind_us_min), 0))),
+        ('behind_us_max', toUInt64(ifNull(max(behind_us_max), 0))),
+        ('behind_us_sum', toUInt64(ifNull(sum(behind_us_sum), 0))),
+        ('behind_us_ticks', toUInt64(sum(behind_us_ticks))),
+        ('error_us_min', toUInt64(ifNull(min(error_us_min), 0))),
+        ('error_us_max', toUInt64(ifNull(max(error_us_max), 0))),
+        ('error_us_sum', toUInt64(ifNull(sum(error_us_sum), 0))),
+        ('error_us_ticks', toUInt64(sum(error_us_ticks))),
+        ('stratum_min', toUInt64(ifNull(min(stratum_min), 0))),
+        ('stratum_max', toUInt64(ifNull(max(stratum_max), 0))),
+        ('stratum_sum', toUInt64(ifNull(sum(stratum_sum), 0))),
+        ('stratum_ticks', toUInt64(sum(stratum_ticks))),
+        ('since_update_ms_min', toUInt64(ifNull(min(since_update_ms_min), 0))),
+        ('since_update_ms_max', toUInt64(ifNull(max(since_update_ms_max), 0))),
+        ('since_update_ms_sum', toUInt64(ifNull(sum(since_update_ms_sum), 0))),
+        ('since_update_ms_ticks', toUInt64(sum(since_update_ms_ticks)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.clock_1m
+    WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    GROUP BY agent_id, series, t
+    UNION ALL
+    SELECT 'clock_1m', 'recomputed', agent_id, keeper AS series, toStartOfMinute(ts) AS t, arrayJoin([
+        ('ticks', toUInt64(count())),
+        ('interval_ms', toUInt64(sum(interval_ms))),
+        ('synchronized_min', toUInt64(min(synchronized))),
+        ('synchronized_max', toUInt64(max(synchronized))),
+        ('synchronized_sum', toUInt64(sum(synchronized))),
+        ('ahead_us_min', toUInt64(ifNull(min(ahead_us), 0))),
+        ('ahead_us_max', toUInt64(ifNull(max(ahead_us), 0))),
+        ('ahead_us_sum', toUInt64(ifNull(sum(ahead_us), 0))),
+        ('ahead_us_ticks', toUInt64(count(ahead_us))),
+        ('behind_us_min', toUInt64(ifNull(min(behind_us), 0))),
+        ('behind_us_max', toUInt64(ifNull(max(behind_us), 0))),
+        ('behind_us_sum', toUInt64(ifNull(sum(behind_us), 0))),
+        ('behind_us_ticks', toUInt64(count(behind_us))),
+        ('error_us_min', toUInt64(ifNull(min(error_us), 0))),
+        ('error_us_max', toUInt64(ifNull(max(error_us), 0))),
+        ('error_us_sum', toUInt64(ifNull(sum(error_us), 0))),
+        ('error_us_ticks', toUInt64(count(error_us))),
+        ('stratum_min', toUInt64(ifNull(min(stratum), 0))),
+        ('stratum_max', toUInt64(ifNull(max(stratum), 0))),
+        ('stratum_sum', toUInt64(ifNull(sum(stratum), 0))),
+        ('stratum_ticks', toUInt64(count(stratum))),
+        ('since_update_ms_min', toUInt64(ifNull(min(since_update_ms), 0))),
+        ('since_update_ms_max', toUInt64(ifNull(max(since_update_ms), 0))),
+        ('since_update_ms_sum', toUInt64(ifNull(sum(since_update_ms), 0))),
+        ('since_update_ms_ticks', toUInt64(count(since_update_ms)))
+    ]) AS figure, figure.1, figure.2
+    FROM crmscope.clock_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
     GROUP BY agent_id, series, t
 )
 GROUP BY `table`, agent_id, series, t, column

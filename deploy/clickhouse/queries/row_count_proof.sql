@@ -56,6 +56,24 @@ FROM (
     UNION ALL
     SELECT 'metrics', 0, count() FROM crmscope.shedding_raw
     WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.transport_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.process_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.unit_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.container_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.sensor_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.clock_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
 )
 GROUP BY lane
 ORDER BY lane
