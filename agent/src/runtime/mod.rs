@@ -85,6 +85,7 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
     for worker in [
         Worker::Kernel,
         Worker::Filesystems,
+        Worker::Slow,
         Worker::Requests,
         Worker::Security,
     ] {

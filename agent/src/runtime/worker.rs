@@ -282,7 +282,7 @@ impl Task {
         };
         let outcome = match worker {
             Worker::Kernel => surroundings.gatherer.lend(run),
-            Worker::Filesystems => {
+            Worker::Filesystems | Worker::Slow => {
                 let mut contents = Contents::default();
                 let outcome = run(&mut contents);
                 surroundings.gatherer.merge(contents);

@@ -7,6 +7,7 @@ use super::filesystem::{self, FilesystemSource};
 use super::host::{self, HostSource};
 use super::requests::{self, RequestsSource};
 use super::security::{self, SecuritySource};
+use super::transport::{self, TransportSource};
 
 /// One section for each source.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub host: host::Config,
     /// Space and inodes of mounted file systems.
     pub filesystem: filesystem::Config,
+    /// TCP and UDP.
+    pub transport: transport::Config,
     /// Access logs.
     pub requests: requests::Config,
     /// Logins and privileges.
@@ -34,6 +37,9 @@ impl Config {
         self.filesystem
             .validate()
             .map_err(|error| format!("sources.filesystem.{error}"))?;
+        self.transport
+            .validate()
+            .map_err(|error| format!("sources.transport.{error}"))?;
         self.requests.validate()?;
         self.security.validate()
     }
@@ -47,6 +53,9 @@ impl Config {
         }
         if self.filesystem.enabled {
             sources.push(Box::new(FilesystemSource::new(&self.filesystem)));
+        }
+        if self.transport.enabled {
+            sources.push(Box::new(TransportSource::new(&self.transport)));
         }
         if self.requests.enabled {
             sources.push(Box::new(RequestsSource::new(&self.requests)));

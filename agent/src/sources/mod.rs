@@ -12,6 +12,11 @@ pub mod tail;
 pub mod config;
 pub mod filesystem;
 pub mod host;
+pub mod transport;
+
+mod baseline;
+mod child;
+mod probe;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -85,6 +90,8 @@ pub enum Worker {
     Kernel,
     /// File systems, which may hang.
     Filesystems,
+    /// What is read seldom and may take long: scans, drivers, other programs.
+    Slow,
     /// Access logs.
     Requests,
     /// The journal and security logs.

@@ -2,13 +2,12 @@
 //!
 //! Owns one row of kind filesystem for each chosen mount ([`mounts`]) and run. Promises that a mount
 //! that hangs (a server that is gone, a dying disk) holds no other and is reported until it answers
-//! ([`probe`]). The table of mounts is read with a kept handle and understood again only when it
+//! ([`super::probe`]). The table of mounts is read with a kept handle and understood again only when it
 //! has changed; sizes are asked by statvfs directly, since the `sysinfo` crate asks all mounts in
 //! turn on the caller's thread, where one that hangs would hold them all.
 
 mod config;
 mod mounts;
-mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +22,21 @@ use rustix::fs::StatVfsMountFlags;
 
 pub use self::config::Config;
 use self::mounts::{Choice, Mount};
-use self::probe::{Ask, Probes, Silence, Usage};
 use super::host::file::{Extent, KernelFile};
+use super::probe::{Ask, Probes, Silence};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use crate::runtime::budget::Subject;
+
+/// What a mount answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Usage {
+    size_bytes: u64,
+    free_bytes: u64,
+    available_bytes: u64,
+    inodes: u64,
+    inodes_free: u64,
+    read_only: bool,
+}
 
 /// Reads file systems.
 pub struct FilesystemSource {
@@ -36,7 +46,7 @@ pub struct FilesystemSource {
     /// The table that `choice` was made from.
     understood: Vec<u8>,
     choice: Choice,
-    probes: Probes,
+    probes: Probes<Usage>,
     last_run: Option<Instant>,
 }
 
@@ -47,7 +57,7 @@ impl FilesystemSource {
         Self::with(config, Arc::new(statvfs))
     }
 
-    fn with(config: &Config, ask: Ask) -> Self {
+    fn with(config: &Config, ask: Ask<Usage>) -> Self {
         let deadline = Duration::from_millis(config.mount_deadline_ms);
         let table = Path::new(&config.proc_path).join("self/mountinfo");
         Self {
@@ -56,7 +66,7 @@ impl FilesystemSource {
             buffer: Vec::new(),
             understood: Vec::new(),
             choice: Choice::default(),
-            probes: Probes::new(ask, deadline, config.mounts_max),
+            probes: Probes::new("statvfs", ask, deadline, config.mounts_max),
             last_run: None,
         }
     }

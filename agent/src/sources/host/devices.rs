@@ -2,7 +2,9 @@
 //! which a bounded number is followed from reading to reading.
 //!
 //! Owns the memory of the last reading by name. Promises: a device's first reading only primes; a
-//! device that was away begins anew; devices beyond the bound are counted as dropped, and those
+//! device that was away begins anew, and so does one whose counters fell (another device bears the
+//! name, the driver was loaded again, a bond lost a member), which is counted: it has no row for once,
+//! since how much of what its counters show belongs to the row cannot be told; devices beyond the bound are counted as dropped, and those
 //! followed already keep their place; a line that is not understood is counted and stops no other.
 //! Leaves the lines to [`super::disks`] and [`super::interfaces`].
 
@@ -30,8 +32,8 @@ pub(super) struct Devices<const N: usize> {
     pub(super) kind: SeriesKind,
     /// Understands a line; the name is that of the last device before it.
     pub(super) parse: for<'a> fn(&'a [u8], &str) -> Line<'a, N>,
-    /// The row from one reading to the next.
-    pub(super) increments: fn(&[u64; N], &[u64; N]) -> [Option<u64>; N],
+    /// The row from one reading to the next; `None` when the counters began again.
+    pub(super) increments: fn(&[u64; N], &[u64; N]) -> Option<[Option<u64>; N]>,
     /// Devices whose names begin so are left out.
     pub(super) excluded: Vec<String>,
     pub(super) followed: Followed<N>,
@@ -52,7 +54,7 @@ impl<const N: usize> Devices<N> {
         let text = self.file.read(buffer)?;
         let interval_ms = self.interval.next(moment.monotonic);
         let mut device_before = "";
-        let (mut dropped, mut unparsed) = (0, 0);
+        let (mut dropped, mut unparsed, mut resets) = (0, 0, 0);
         let mut result = Ok(());
         self.followed.begin();
         for line in lines(text) {
@@ -70,7 +72,10 @@ impl<const N: usize> Devices<N> {
             }
             match (self.followed.replace(name, &now), interval_ms) {
                 (Before::Reading(before), Some(interval_ms)) => {
-                    let values = (self.increments)(&before, &now);
+                    let Some(values) = (self.increments)(&before, &now) else {
+                        resets += 1;
+                        continue;
+                    };
                     let row = rows.series(self.kind, &[name], moment, interval_ms, &values);
                     result = result.and(row);
                 }
@@ -82,6 +87,7 @@ impl<const N: usize> Devices<N> {
         self.followed.end();
         rows.count(SourceMetric::Dropped, dropped);
         rows.count(SourceMetric::Unparsed, unparsed);
+        rows.count(SourceMetric::CounterResets, resets);
         result
     }
 }
@@ -163,22 +169,13 @@ impl<const N: usize> Followed<N> {
     }
 }
 
-/// A counter that began again if `reset`, else one that only grows.
-pub(super) fn counted(before: u64, now: u64, reset: bool) -> u64 {
-    if reset {
-        now
-    } else {
-        now.saturating_sub(before)
-    }
-}
-
 /// A counter that the kernel keeps or prints in 32 bits. A fall by more than half its range is a
 /// turn; a smaller one is a step back, which adds nothing.
-pub(super) fn counted_32_bits(before: u64, now: u64, reset: bool) -> u64 {
+pub(super) fn counted_32_bits(before: u64, now: u64) -> u64 {
     const TURN: u64 = 1 << 32;
     match before.checked_sub(now) {
-        Some(fall) if !reset && fall > TURN / 2 && before < TURN => TURN - fall,
-        _ => counted(before, now, reset),
+        Some(fall) if fall > TURN / 2 && before < TURN => TURN - fall,
+        _ => now.saturating_sub(before),
     }
 }
 
@@ -216,23 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn counters_reset_turn_and_step_back() {
+    fn counters_turn_and_step_back() {
         let max = u64::from(u32::MAX);
-        for (before, now, reset, want) in [
-            (10, 15, false, 5),
-            (10, 4, true, 4),
-            (max, 0, false, 1),
-            (max - 9, 10, false, 20),
+        for (before, now, want) in [
+            (10, 15, 5),
+            (max, 0, 1),
+            (max - 9, 10, 20),
             // A step back, and a counter of 64 bits, are no turns.
-            (1000, 990, false, 0),
-            (max * 3, 5, false, 0),
-            (max, 7, true, 7),
+            (1000, 990, 0),
+            (max * 3, 5, 0),
         ] {
-            assert_eq!(
-                counted_32_bits(before, now, reset),
-                want,
-                "{before} to {now}"
-            );
+            assert_eq!(counted_32_bits(before, now), want, "{before} to {now}");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use crmscope_proto::catalog::{DiskMetric, SeriesKind};
 
 use super::Config;
-use super::devices::{Devices, Followed, Line, counted, counted_32_bits};
+use super::devices::{Devices, Followed, Line, counted_32_bits};
 use super::file::{Extent, KernelFile};
 use super::interval::Interval;
 use super::text::Fields;
@@ -112,29 +112,24 @@ fn is_number(text: &str) -> bool {
 fn increments(
     before: &[u64; DiskMetric::COUNT],
     now: &[u64; DiskMetric::COUNT],
-) -> [Option<u64>; DiskMetric::COUNT] {
+) -> Option<[Option<u64>; DiskMetric::COUNT]> {
     use DiskMetric::{InProgress, ReadBytes, Reads, WriteBytes, Writes};
-    // Counts have 64 bits and only grow: if one fell, another device bears the name.
-    let reset = [Reads, ReadBytes, Writes, WriteBytes]
-        .iter()
-        .any(|&metric| now[metric as usize] < before[metric as usize]);
+    let added = |metric: DiskMetric| now[metric as usize].checked_sub(before[metric as usize]);
     let mut row = [None; DiskMetric::COUNT];
+    // Counts have 64 bits and only grow: if one fell, another device bears the name.
     for metric in [Reads, Writes] {
-        let position = metric as usize;
-        row[position] = Some(counted(before[position], now[position], reset));
+        row[metric as usize] = Some(added(metric)?);
     }
     for metric in [ReadBytes, WriteBytes] {
-        let position = metric as usize;
-        let sectors = counted(before[position], now[position], reset);
-        row[position] = Some(sectors.saturating_mul(SECTOR_BYTES));
+        row[metric as usize] = Some(added(metric)?.saturating_mul(SECTOR_BYTES));
     }
     for metric in TIMES {
         let position = metric as usize;
-        let milliseconds = counted_32_bits(before[position], now[position], reset);
+        let milliseconds = counted_32_bits(before[position], now[position]);
         row[position] = Some(milliseconds.saturating_mul(1000));
     }
     row[InProgress as usize] = Some(now[InProgress as usize]);
-    row
+    Some(row)
 }
 
 #[cfg(test)]
@@ -226,7 +221,7 @@ mod tests {
         let before = [10, 10, 10, 10, 10, 10, 10, 10, 10];
         let now = [11, 12, 13, 14, 15, 16, 3, 18, 19];
         let want = [1, 1024, 3000, 4, 2560, 6000, 3, 8000, 9000].map(Some);
-        assert_eq!(increments(&before, &now), want);
+        assert_eq!(increments(&before, &now), Some(want));
     }
 
     #[test]
@@ -236,15 +231,17 @@ mod tests {
             &[1, 1, turned, 1, 1, 1, 0, 1, 1],
             &[2, 1, 4, 1, 1, 1, 0, 1, 1],
         );
-        assert_eq!(row[DiskMetric::ReadTime as usize], Some(5_000));
-        let row = increments(
-            &[9, 9, turned, 9, 9, 9, 0, 9, 9],
-            &[2, 3, 4, 10, 11, 12, 0, 8, 9],
-        );
         assert_eq!(
-            row,
-            [2, 3 * 512, 4000, 10, 11 * 512, 12_000, 0, 8000, 9000].map(Some)
+            row.map(|row| row[DiskMetric::ReadTime as usize]),
+            Some(Some(5_000))
         );
+        let before = [9, 9, turned, 9, 9, 9, 0, 9, 9];
+        for now in [
+            [2, 3, 4, 10, 11, 12, 0, 8, 9],
+            [9, 9, turned, 9, 8, 9, 0, 9, 9],
+        ] {
+            assert_eq!(increments(&before, &now), None);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 use crmscope_proto::catalog::{InterfaceMetric, SeriesKind};
 
 use super::Config;
-use super::devices::{Devices, Followed, Line, counted, counted_32_bits};
+use super::devices::{Devices, Followed, Line, counted_32_bits};
 use super::file::{Extent, KernelFile};
 use super::interval::Interval;
 use super::text::Fields;
@@ -65,20 +65,22 @@ fn parse_interface(line: &[u8]) -> Option<Line<'_, { InterfaceMetric::COUNT }>> 
 fn increments(
     before: &[u64; InterfaceMetric::COUNT],
     now: &[u64; InterfaceMetric::COUNT],
-) -> [Option<u64>; InterfaceMetric::COUNT] {
+) -> Option<[Option<u64>; InterfaceMetric::COUNT]> {
     use InterfaceMetric::{ReceiveBytes, ReceivePackets, TransmitBytes, TransmitPackets};
-    // Packets only grow: if they fell, the interface was made anew. Some drivers keep bytes in
-    // 32 bits, so bytes that fall while packets grow have turned.
+    // Packets only grow: if they fell, the counters began again. Some drivers keep bytes in 32 bits,
+    // so bytes that fall while packets grow have turned.
     let reset = [ReceivePackets, TransmitPackets]
         .iter()
         .any(|&metric| now[metric as usize] < before[metric as usize]);
-    std::array::from_fn(|position| {
-        let (before, now) = (before[position], now[position]);
-        let bytes = position == ReceiveBytes as usize || position == TransmitBytes as usize;
-        Some(if bytes {
-            counted_32_bits(before, now, reset)
-        } else {
-            counted(before, now, reset)
+    (!reset).then(|| {
+        std::array::from_fn(|position| {
+            let (before, now) = (before[position], now[position]);
+            let bytes = position == ReceiveBytes as usize || position == TransmitBytes as usize;
+            Some(if bytes {
+                counted_32_bits(before, now)
+            } else {
+                now.saturating_sub(before)
+            })
         })
     })
 }
@@ -109,9 +111,15 @@ mod tests {
     fn bytes_turn_at_32_bits_and_a_new_interface_begins_anew() {
         let turned = u64::from(u32::MAX);
         let row = increments(&[turned, 5, 0, 0, 7, 5, 0, 0], &[9, 6, 0, 1, 8, 5, 0, 0]);
-        assert_eq!(row, [10, 1, 0, 1, 1, 0, 0, 0].map(Some));
-        let row = increments(&[turned, 5, 1, 1, 7, 5, 1, 1], &[900, 3, 2, 0, 50, 1, 0, 0]);
-        assert_eq!(row, [900, 3, 2, 0, 50, 1, 0, 0].map(Some));
+        assert_eq!(row, Some([10, 1, 0, 1, 1, 0, 0, 0].map(Some)));
+        for now in [
+            // Made anew; a bond that lost a member; a driver that steps back a little.
+            [900, 3, 2, 0, 50, 1, 0, 0],
+            [3_000_000_000, 4, 1, 1, 7, 5, 1, 1],
+            [turned, 5, 1, 1, 7, 4, 1, 1],
+        ] {
+            assert_eq!(increments(&[turned, 5, 1, 1, 7, 5, 1, 1], &now), None);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// Time between readings of one file, so that a reading that failed lengthens the next interval.
 #[derive(Debug, Default)]
-pub(super) struct Interval {
+pub(crate) struct Interval {
     begin: Option<Instant>,
     /// Of the last reading, since `begin`. Differences of whole milliseconds since one moment add
     /// up exactly; rounding each interval by itself would drift.
@@ -13,7 +13,7 @@ pub(super) struct Interval {
 
 impl Interval {
     /// Milliseconds from the last reading to this one, which becomes the last; `None` at the first.
-    pub(super) fn next(&mut self, now: Instant) -> Option<u32> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<u32> {
         let Some(begin) = self.begin else {
             self.begin = Some(now);
             return None;

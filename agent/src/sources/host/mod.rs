@@ -1,7 +1,8 @@
 //! The host: CPU, memory, load, pressure, disks and network interfaces, at every tick.
 //!
 //! Owns one row of kind host and one for each disk and interface per tick. Promises: increments
-//! cover exactly the row's `interval_ms`, resets taken out; the first reading only primes; what
+//! cover exactly the row's `interval_ms`; a counter that began again makes no peak and is counted in
+//! the telemetry ([`values`], [`devices`]); the first reading only primes; what
 //! cannot be read stops nothing else and is named by the error; in the steady state a tick opens
 //! no file and allocates nothing but the rows. Leaves file systems, which may hang, to
 //! [`super::filesystem`].
@@ -16,7 +17,7 @@ mod disks;
 pub mod facts;
 pub(crate) mod file;
 mod interfaces;
-mod interval;
+pub(crate) mod interval;
 mod load;
 mod memory;
 mod processes;
@@ -32,7 +33,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crmscope_proto::Lane;
-use crmscope_proto::catalog::{DiskMetric, HostMetric, InterfaceMetric, SeriesKind};
+use crmscope_proto::catalog::{DiskMetric, HostMetric, InterfaceMetric, SeriesKind, SourceMetric};
 
 use self::cgroup::Cgroup;
 pub use self::config::Config;
@@ -208,7 +209,8 @@ impl Host {
             self.base = Some(now);
             return Ok(());
         };
-        let values: [Option<u64>; HostMetric::COUNT] = base.advance(&now);
+        let (values, resets) = base.advance(&now);
+        rows.count(SourceMetric::CounterResets, resets);
         rows.series(
             SeriesKind::Host,
             &[],

@@ -269,3 +269,90 @@ fn devices_that_are_shed_come_at_every_fourth_run_and_their_increments_cover_it(
     let disks = fixture.tables(SeriesKind::Disk);
     assert_eq!(disks[0].timestamps_ms()[2..], [20_000, 30_000]);
 }
+
+/// What happens to counters on real hosts, one after another, through the whole source: no row may
+/// hold more than what was really added.
+#[test]
+fn resets_and_turns_make_no_peak() {
+    let stat = |iowait: u64, ctxt: u64| {
+        format!(
+            "cpu  100 0 50 800 {iowait} 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0\nintr 10\nctxt {ctxt}\nprocesses 30\nprocs_running 1\nprocs_blocked 0\n"
+        )
+    };
+    let net = |bytes: u64, packets: u64| {
+        format!("{NET_HEADING}  eth0: {bytes} {packets} 0 0 0 0 0 0 5 1 0 0 0 0 0 0\n")
+    };
+    let disk = |reads: u64, sectors: u64, read_ms: u64| {
+        format!(" 8 0 sda {reads} 0 {sectors} {read_ms} 1 0 8 1 0 1 2\n")
+    };
+    let mut fixture = Fixture::new(|_| {});
+    let turn = 1u64 << 32;
+    let steps = [
+        (
+            stat(500_000, 900_000_000),
+            net(turn - 100, 1000),
+            disk(5_000, 1_000_000, turn - 5),
+        ),
+        // iowait steps back by 2 s; the driver's 32 bits of bytes turn; so do the disk's ms.
+        (
+            stat(499_800, 900_000_010),
+            net(50, 1010),
+            disk(5_001, 1_000_008, 2),
+        ),
+        // A core was taken away: iowait falls far; the guest was moved: ctxt falls.
+        (
+            stat(400_000, 800_000_000),
+            net(60, 1011),
+            disk(5_002, 1_000_016, 3),
+        ),
+        // The bond lost a member; another disk bears the name.
+        (
+            stat(400_001, 800_000_005),
+            net(40, 900),
+            disk(4_000, 9_000_000, 900_000),
+        ),
+        (
+            stat(400_002, 800_000_006),
+            net(41, 901),
+            disk(4_001, 9_000_008, 900_001),
+        ),
+    ];
+    for (number, (stat, net, disk)) in steps.iter().enumerate() {
+        fixture.write("stat", stat);
+        fixture.write("net/dev", net);
+        fixture.write("diskstats", disk);
+        fixture.tick(number as u64 * 1000).unwrap();
+    }
+    assert_eq!(
+        fixture.column(HostMetric::CpuIowait),
+        [0, 0, 10_000, 10_000]
+    );
+    assert_eq!(fixture.column(HostMetric::ContextSwitches), [10, 0, 5, 1]);
+    let column = |kind, position: usize| {
+        let tables = fixture.tables(kind);
+        assert_eq!(tables.len(), 1);
+        let intervals: u32 = tables[0].intervals_ms().iter().sum();
+        (tables[0].columns()[position].clone().unwrap(), intervals)
+    };
+    // The row of the reset is left out, and so is its time: the rate is right.
+    assert_eq!(
+        column(
+            SeriesKind::Interface,
+            InterfaceMetric::ReceiveBytes as usize
+        ),
+        (vec![150, 10, 1], 3000)
+    );
+    assert_eq!(
+        column(SeriesKind::Disk, DiskMetric::ReadBytes as usize),
+        (vec![8 * 512; 3], 3000)
+    );
+    assert_eq!(
+        column(SeriesKind::Disk, DiskMetric::ReadTime as usize).0,
+        [7_000, 1_000, 1_000]
+    );
+    assert_eq!(
+        fixture.counted(SourceMetric::CounterResets),
+        4,
+        "iowait, ctxt, eth0, sda"
+    );
+}

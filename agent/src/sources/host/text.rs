@@ -5,7 +5,7 @@
 //! whole one. Leaves the meaning of the words to the parsers.
 
 /// What is wrong with a text, for [`crate::sources::SourceError::Format`].
-pub(super) type Malformed = &'static str;
+pub(crate) type Malformed = &'static str;
 
 /// Whole lines, without their line feeds.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -18,7 +18,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The first line, if it is whole.
-pub(super) fn first_line(text: &[u8]) -> Option<&[u8]> {
+pub(crate) fn first_line(text: &[u8]) -> Option<&[u8]> {
     memchr::memchr(b'\n', text).map(|end| &text[..end])
 }
 

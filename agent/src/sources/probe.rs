@@ -1,10 +1,11 @@
-//! Asking mounts for their figures, each of which may never answer.
+//! Asking things that may never answer: a file system of a server that is gone, a driver that waits
+//! for its device.
 //!
 //! Owns the helper threads. Promises: asking takes no longer than the deadline and a little for
-//! each mount that hangs; a mount that hangs holds one thread, no other mount, and is not asked
-//! again until that thread has come back; a late answer is thrown away, since it is of no known
-//! moment. With mounts that answer, one helper serves them all. A thread that hangs in the kernel
-//! cannot be ended: it is left behind when the agent stops.
+//! each that hangs; one that hangs holds one thread, no other, and is not asked again until that
+//! thread has come back; a late answer is thrown away, since it is of no known moment. As long as
+//! all answer, one helper serves them all. A thread that hangs in the kernel cannot be ended: it is
+//! left behind when the agent stops.
 
 use std::io;
 use std::path::Path;
@@ -13,25 +14,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a helper may be quiet before another one goes on with the other mounts.
+/// How long a helper may be quiet before another one goes on with the others.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A helper does one system call.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// What a mount answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) size_bytes: u64,
-    pub(super) free_bytes: u64,
-    pub(super) available_bytes: u64,
-    pub(super) inodes: u64,
-    pub(super) inodes_free: u64,
-    pub(super) read_only: bool,
-}
-
-/// How a mount is asked: statvfs, but for tests of mounts that hang.
-pub(super) type Ask = Arc<dyn Fn(&Path) -> io::Result<Usage> + Send + Sync>;
+/// How a path is asked; may block.
+pub(super) type Ask<T> = Arc<dyn Fn(&Path) -> io::Result<T> + Send + Sync>;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -50,35 +40,43 @@ struct Job {
     helper: Sender<Job>,
 }
 
-struct Answer {
+struct Answer<T> {
     path: Arc<Path>,
-    usage: io::Result<Usage>,
+    value: io::Result<T>,
     helper: Sender<Job>,
 }
 
 /// Helpers, at work or idle.
-pub(super) struct Probes {
-    ask: Ask,
+pub(super) struct Probes<T> {
+    /// Name of the helper threads.
+    name: &'static str,
+    ask: Ask<T>,
     deadline: Duration,
     helpers_max: usize,
-    answers: Receiver<Answer>,
-    answer: Sender<Answer>,
+    answers: Receiver<Answer<T>>,
+    answer: Sender<Answer<T>>,
     idle: Vec<Sender<Job>>,
-    /// Mounts whose helper has not come back from an earlier run.
+    /// Those whose helper has not come back from an earlier run.
     late: Vec<Arc<Path>>,
 }
 
-/// A mount that was asked in this run.
+/// One that was asked in this run.
 struct Asked {
-    mount: usize,
+    position: usize,
     path: Arc<Path>,
     at: Instant,
 }
 
-impl Probes {
-    pub(super) fn new(ask: Ask, deadline: Duration, helpers_max: usize) -> Self {
+impl<T: Send + 'static> Probes<T> {
+    pub(super) fn new(
+        name: &'static str,
+        ask: Ask<T>,
+        deadline: Duration,
+        helpers_max: usize,
+    ) -> Self {
         let (answer, answers) = channel();
         Self {
+            name,
             ask,
             deadline,
             helpers_max,
@@ -89,33 +87,33 @@ impl Probes {
         }
     }
 
-    /// Asks each mount; `publish` gets the mount's position and what came of it, in any order.
+    /// Asks each path; `publish` gets its position and what came of it, in any order.
     pub(super) fn ask_all<'p>(
         &mut self,
         paths: impl Iterator<Item = &'p Arc<Path>>,
-        mut publish: impl FnMut(usize, Result<Usage, Silence>),
+        mut publish: impl FnMut(usize, Result<T, Silence>),
     ) {
         while let Ok(answer) = self.answers.try_recv() {
             self.came_back(&answer.path, answer.helper);
         }
         let mut asked: Vec<Asked> = Vec::new();
-        for (mount, path) in paths.enumerate() {
+        for (position, path) in paths.enumerate() {
             if self.late.contains(path) {
-                publish(mount, Err(Silence::Late));
+                publish(position, Err(Silence::Late));
                 continue;
             }
             if self.late.len() + asked.len() >= self.helpers_max {
-                publish(mount, Err(Silence::NoHelper));
+                publish(position, Err(Silence::NoHelper));
                 continue;
             }
             if let Err(error) = self.send(path) {
-                publish(mount, Err(Silence::Error(error)));
+                publish(position, Err(Silence::Error(error)));
                 continue;
             }
             let at = Instant::now();
             let path = Arc::clone(path);
-            asked.push(Asked { mount, path, at });
-            while asked.last().is_some_and(|last| last.mount == mount)
+            asked.push(Asked { position, path, at });
+            while asked.last().is_some_and(|last| last.position == position)
                 && self.wait(&mut asked, at + PATIENCE, &mut publish)
             {}
         }
@@ -123,7 +121,7 @@ impl Probes {
             let until = oldest.at + self.deadline;
             if !self.wait(&mut asked, until, &mut publish) {
                 let oldest = asked.remove(0);
-                publish(oldest.mount, Err(Silence::Late));
+                publish(oldest.position, Err(Silence::Late));
                 self.late.push(oldest.path);
             }
         }
@@ -131,12 +129,12 @@ impl Probes {
         self.idle.truncate(1);
     }
 
-    /// Hands over one answer, of whatever mount; false if none came in time.
+    /// Hands over one answer, of whatever path; false if none came in time.
     fn wait(
         &mut self,
         asked: &mut Vec<Asked>,
         until: Instant,
-        publish: &mut impl FnMut(usize, Result<Usage, Silence>),
+        publish: &mut impl FnMut(usize, Result<T, Silence>),
     ) -> bool {
         let patience = until.saturating_duration_since(Instant::now());
         let Ok(answer) = self.answers.recv_timeout(patience) else {
@@ -146,7 +144,7 @@ impl Probes {
             Some(position) => {
                 let asked = asked.remove(position);
                 self.idle.push(answer.helper);
-                publish(asked.mount, answer.usage.map_err(Silence::Error));
+                publish(asked.position, answer.value.map_err(Silence::Error));
             }
             None => self.came_back(&answer.path, answer.helper),
         }
@@ -169,7 +167,7 @@ impl Probes {
         };
         helper
             .send(job)
-            .map_err(|_| io::Error::other("the thread that asks file systems has ended"))
+            .map_err(|_| io::Error::other("the thread that asks has ended"))
     }
 
     fn start(&self) -> io::Result<Sender<Job>> {
@@ -177,16 +175,16 @@ impl Probes {
         let ask = Arc::clone(&self.ask);
         let answer = self.answer.clone();
         thread::Builder::new()
-            .name("statvfs".to_owned())
+            .name(self.name.to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 while let Ok(Job { path, helper }) = jobs.recv() {
-                    let usage = ask(&path);
+                    let value = ask(&path);
                     // Nobody waits any more: the agent is stopping.
                     if answer
                         .send(Answer {
                             path,
-                            usage,
+                            value,
                             helper,
                         })
                         .is_err()
