@@ -103,6 +103,8 @@ pub(super) fn snmp6(text: &[u8], values: &mut Values) {
 pub(super) struct Sockstat {
     /// Sockets in TIME_WAIT, and in FIN_WAIT2 of the same form.
     pub(super) time_wait: Option<u64>,
+    /// TCP sockets in any other state, but for requests.
+    pub(super) in_use: Option<u64>,
 }
 
 /// `TCP: inuse 3 orphan 0 tw 2 alloc 4 mem 1`, `UDP: inuse 2 mem 0`; likewise TCP6 and UDP6. `mem`
@@ -114,6 +116,7 @@ pub(super) fn sockstat(text: &[u8], page_bytes: u64, values: &mut Values) -> Soc
         let protocol = fields.word().unwrap_or_default();
         while let (Some(name), Some(number)) = (fields.word(), fields.number()) {
             match (protocol, name) {
+                (b"TCP:" | b"TCP6:", b"inuse") => found.in_use = Some(number),
                 (b"TCP:", b"tw") => found.time_wait = Some(number),
                 (b"TCP:", b"orphan") => values[M::TcpOrphans as usize] = Some(number),
                 (b"TCP:", b"mem") => {
@@ -159,7 +162,7 @@ mod tests {
             &mut values,
         );
         sockstat(b"TCP6: inuse 1\nUDP6: inuse 4\n", 4096, &mut values);
-        assert_eq!(found.time_wait, Some(2));
+        assert_eq!((found.time_wait, found.in_use), (Some(2), Some(3)));
         for (metric, want) in [
             (M::TcpActiveOpens, Some(11)),
             (M::TcpPassiveOpens, Some(12)),
