@@ -125,6 +125,12 @@ impl Config {
             ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];
+        template.sources.processes.watch = vec![sources::processes::Watch {
+            name: String::new(),
+            comm: Some(String::new()),
+            executable: Some(String::new()),
+            command_line: Some(String::new()),
+        }];
         template
     }
 

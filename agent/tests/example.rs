@@ -42,9 +42,9 @@ fn the_example_shows_the_defaults() {
     let mut defaults = serde_json::to_value(Config::default()).unwrap();
     // Filled in when read, and shown for what it may hold.
     example["agent_id"] = "".into();
-    for source in ["requests", "security"] {
-        example["sources"][source]["logs"] = serde_json::Value::Null;
-        defaults["sources"][source]["logs"] = serde_json::Value::Null;
+    for (source, list) in [("requests", "logs"), ("security", "logs"), ("processes", "watch")] {
+        example["sources"][source][list] = serde_json::Value::Null;
+        defaults["sources"][source][list] = serde_json::Value::Null;
     }
     assert_eq!(example, defaults);
 }

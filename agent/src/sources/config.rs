@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Source;
 use super::filesystem::{self, FilesystemSource};
 use super::host::{self, HostSource};
+use super::processes::{self, ProcessesSource};
 use super::requests::{self, RequestsSource};
 use super::security::{self, SecuritySource};
 use super::transport::{self, TransportSource};
@@ -19,6 +20,8 @@ pub struct Config {
     pub filesystem: filesystem::Config,
     /// TCP and UDP.
     pub transport: transport::Config,
+    /// Named processes.
+    pub processes: processes::Config,
     /// Access logs.
     pub requests: requests::Config,
     /// Logins and privileges.
@@ -40,6 +43,9 @@ impl Config {
         self.transport
             .validate()
             .map_err(|error| format!("sources.transport.{error}"))?;
+        self.processes
+            .validate()
+            .map_err(|error| format!("sources.processes.{error}"))?;
         self.requests.validate()?;
         self.security.validate()
     }
@@ -56,6 +62,9 @@ impl Config {
         }
         if self.transport.enabled {
             sources.push(Box::new(TransportSource::new(&self.transport)));
+        }
+        if self.processes.enabled && !self.processes.watch.is_empty() {
+            sources.push(Box::new(ProcessesSource::new(&self.processes)));
         }
         if self.requests.enabled {
             sources.push(Box::new(RequestsSource::new(&self.requests)));

@@ -12,6 +12,7 @@ pub mod tail;
 pub mod config;
 pub mod filesystem;
 pub mod host;
+pub mod processes;
 pub mod transport;
 
 mod baseline;

@@ -70,7 +70,7 @@ pub(crate) fn digits(word: &[u8]) -> Option<u64> {
 }
 
 /// A word like `12.34`, times 100.
-pub(super) fn hundredths(word: &[u8]) -> Option<u64> {
+pub(crate) fn hundredths(word: &[u8]) -> Option<u64> {
     let point = word.len().checked_sub(3)?;
     if word[point] != b'.' {
         return None;

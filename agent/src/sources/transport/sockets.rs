@@ -149,7 +149,8 @@ fn tally(mut piece: &[u8], states: &mut States) -> Result<Piece, Failure> {
                     .get_mut(usize::from(state))
                     .ok_or(Failure::Malformed)?;
                 *count += 1;
-                states.fin_wait2_as_time_wait += u64::from(usize::from(state) == FIN_WAIT2 && timer == TIMER_TIME_WAIT);
+                states.fin_wait2_as_time_wait +=
+                    u64::from(usize::from(state) == FIN_WAIT2 && timer == TIMER_TIME_WAIT);
             }
             _ => {}
         }
