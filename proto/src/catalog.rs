@@ -480,7 +480,7 @@ metrics! {
         SubState = 3, "sub_state", Gauge, Required;
         /// Times systemd itself started it again. NRestarts.
         AutomaticRestarts = 4, "automatic_restarts", Increment, Optional;
-        /// Times its main process was started, by whomever.
+        /// 1 where its main process was started, by whomever, at least once.
         Starts = 5, "starts", Increment, Optional;
         /// Main process; 0 when there is none.
         MainPid = 6, "main_pid", Gauge, Optional;

@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::Source;
+use super::clock::{self, ClockSource};
+use super::containers::{self, ContainersSource};
 use super::filesystem::{self, FilesystemSource};
 use super::host::{self, HostSource};
 use super::processes::{self, ProcessesSource};
 use super::requests::{self, RequestsSource};
 use super::security::{self, SecuritySource};
+use super::sensors::{self, SensorsSource};
 use super::transport::{self, TransportSource};
+use super::units::{self, UnitsSource};
 
 /// One section for each source.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +26,14 @@ pub struct Config {
     pub transport: transport::Config,
     /// Named processes.
     pub processes: processes::Config,
+    /// Units of systemd.
+    pub units: units::Config,
+    /// Containers.
+    pub containers: containers::Config,
+    /// Temperatures.
+    pub sensors: sensors::Config,
+    /// The clock.
+    pub clock: clock::Config,
     /// Access logs.
     pub requests: requests::Config,
     /// Logins and privileges.
@@ -46,6 +58,18 @@ impl Config {
         self.processes
             .validate()
             .map_err(|error| format!("sources.processes.{error}"))?;
+        self.units
+            .validate()
+            .map_err(|error| format!("sources.units.{error}"))?;
+        self.containers
+            .validate()
+            .map_err(|error| format!("sources.containers.{error}"))?;
+        self.sensors
+            .validate()
+            .map_err(|error| format!("sources.sensors.{error}"))?;
+        self.clock
+            .validate()
+            .map_err(|error| format!("sources.clock.{error}"))?;
         self.requests.validate()?;
         self.security.validate()
     }
@@ -65,6 +89,18 @@ impl Config {
         }
         if self.processes.enabled && !self.processes.watch.is_empty() {
             sources.push(Box::new(ProcessesSource::new(&self.processes)));
+        }
+        if self.units.enabled && !self.units.watch.is_empty() {
+            sources.push(Box::new(UnitsSource::new(&self.units)));
+        }
+        if self.containers.enabled {
+            sources.push(Box::new(ContainersSource::new(&self.containers)));
+        }
+        if self.sensors.enabled {
+            sources.push(Box::new(SensorsSource::new(&self.sensors)));
+        }
+        if self.clock.enabled {
+            sources.push(Box::new(ClockSource::new(&self.clock)));
         }
         if self.requests.enabled {
             sources.push(Box::new(RequestsSource::new(&self.requests)));

@@ -9,11 +9,15 @@ pub mod requests;
 pub mod security;
 pub mod tail;
 
+pub mod clock;
 pub mod config;
+pub mod containers;
 pub mod filesystem;
 pub mod host;
 pub mod processes;
+pub mod sensors;
 pub mod transport;
+pub mod units;
 
 mod baseline;
 mod child;
