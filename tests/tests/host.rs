@@ -55,7 +55,10 @@ fn agrees(
 #[test]
 fn host_figures_equal_those_of_free_df_uptime_and_proc() {
     let stack = Stack::start();
-    let mut agent = stack.start_agent("db-01", "[sources.filesystem]\ninterval_ms = 1000\n");
+    let mut agent = stack.start_agent(
+        "db-01",
+        "[sources.filesystem]\ninterval_ms = 1000\n[sources.transport]\ninterval_ms = 1000\n",
+    );
     let host = |columns: &str| newest(&stack, columns, "host_raw", "agent_id = 'db-01'");
 
     let meminfo = |key: &str| {
@@ -161,6 +164,26 @@ fn host_figures_equal_those_of_free_df_uptime_and_proc() {
         || root("available_bytes"),
         || df(3),
     );
+
+    if Command::new("ss").arg("-V").output().is_ok() {
+        // The collector and ClickHouse listen, so there are some.
+        agrees(
+            "ss's listening sockets",
+            0.5,
+            || {
+                newest(
+                    &stack,
+                    "assumeNotNull(tcp_listen)",
+                    "transport_raw",
+                    "tcp_listen > 0",
+                )[0]
+            },
+            || {
+                let lines = output("ss", &["-H", "-tln"]);
+                f64::from(u32::try_from(lines.lines().count()).unwrap())
+            },
+        );
+    }
 
     // Tables of one block follow each other, so the last one is waited for.
     let interfaces = "SELECT uniqExact(interface) FROM interface_raw WHERE interface = 'lo'";

@@ -10,6 +10,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -63,6 +64,53 @@ fn run(stack: &Stack, name: &str, sql: &str) -> Vec<String> {
     body.lines().map(str::to_owned).collect()
 }
 
+/// Writes a file and the folders above it; a script can be run.
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What not every machine has, made up for the sources that look for it: a container, a sensor,
+/// systemd and chronyd. Returns the sources' settings.
+fn made_up(stack: &Stack) -> String {
+    let sys = stack.path("sys");
+    let group = sys.join(format!(
+        "fs/cgroup/system.slice/docker-{}.scope",
+        "0123456789abcdef".repeat(4)
+    ));
+    write(&sys.join("fs/cgroup/cgroup.controllers"), "cpu memory\n");
+    write(
+        &group.join("cpu.stat"),
+        "usage_usec 5\nuser_usec 3\nsystem_usec 2\n",
+    );
+    write(&group.join("memory.current"), "4096\n");
+    write(&group.join("memory.max"), "8192\n");
+    write(&sys.join("class/hwmon/hwmon0/name"), "coretemp\n");
+    write(&sys.join("class/hwmon/hwmon0/temp1_input"), "45500\n");
+    let systemctl = stack.path("systemctl");
+    write(
+        &systemctl,
+        "#!/bin/sh\nprintf 'Id=crm.service\\nLoadState=loaded\\nActiveState=failed\\nSubState=failed\\nNRestarts=5\\n'\n",
+    );
+    let chronyc = stack.path("chronyc");
+    write(
+        &chronyc,
+        "#!/bin/sh\necho 7F000001,127.0.0.1,2,1795602500.3,0.5,0,0,0,0,0,0.2,0.1,1.0,Normal\n",
+    );
+    // Other agents may run beside this one: it is known by its configuration.
+    let own = stack.path("app-01.toml");
+    format!(
+        "[sources.transport]\ninterval_ms = 1000\n\
+         [sources.processes]\ninterval_ms = 1000\nwatch = [{{ name = \"agent\", comm = \"crmscope-*\", command_line = {own:?} }}]\n\
+         [sources.units]\ninterval_ms = 5000\nwatch = [\"crm.service\"]\nprogram = {systemctl:?}\nsystemd_path = {sys:?}\n\
+         [sources.containers]\ninterval_ms = 1000\nsys_path = {sys:?}\n\
+         [sources.sensors]\ninterval_ms = 1000\nsys_path = {sys:?}\n\
+         [sources.clock]\ninterval_ms = 5000\nchronyc = {chronyc:?}\n"
+    )
+}
+
 fn date(format: &str) -> String {
     let output = Command::new("date").args(["-u", format]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -94,7 +142,8 @@ fn every_query_and_every_chart_answers_from_real_rows() {
     let sources = format!(
         "[sources.requests]\nfrom = \"start\"\nlogs = [{{ path = {access:?}, service = \"crm\" }}]\n\
          [sources.security]\njournal = false\nauth_logs = [{auth:?}]\n\
-         logs = [{{ path = {odoo:?}, format = \"odoo\" }}]\n[sources.filesystem]\ninterval_ms = 1000\n"
+         logs = [{{ path = {odoo:?}, format = \"odoo\" }}]\n[sources.filesystem]\ninterval_ms = 1000\n{}",
+         made_up(&stack)
     );
     let mut agent = stack.start_agent("app-01", &sources);
     stack.wait_number(
@@ -150,6 +199,17 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         "SELECT count() FROM filesystem_1d",
         |count| count > 0,
     );
+    for kind in [
+        "transport",
+        "process",
+        "unit",
+        "container",
+        "sensor",
+        "clock",
+    ] {
+        let rows = format!("SELECT count() FROM {kind}_1d");
+        stack.wait_number(kind, &rows, |count| count > 0);
+    }
     assert!(agent.terminate().success());
     stack.wait_number(
         "the goodbye",
@@ -183,6 +243,11 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "failed_requests" => &["/broken\tGET\t500\t100\t20000\t"],
             "exemplar_sampling" => &["crm\tslow\t100\t", "\t0"],
             "overview_hosts" => &["app-01\t"],
+            "process_groups" => &["app-01\tagent\t1\t"],
+            "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],
+            "container_usage" => &["app-01\t0123456789ab\t\tdocker\t", "\t4096\t8192\t0.5\t"],
+            "sensor_hottest" => &["app-01\tcoretemp\thwmon0\ttemp1\t45.5"],
+            "clock_offsets" => &["app-01\t", "\tchronyd\t1\t-500000\t200000\t"],
             _ => &[],
         };
         assert!(
@@ -191,7 +256,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         );
         ran += 1;
     }
-    assert!(ran >= 21, "{ran} queries");
+    assert!(ran >= 28, "{ran} queries");
 
     let charts = stack
         .query::<(String, String)>("SELECT title, query FROM dashboards ORDER BY title")

@@ -26,6 +26,10 @@ macro_rules! queries {
 queries! {
     /// Accounts and groups that changed.
     ACCOUNT_CHANGES = "account_changes";
+    /// Clocks against the collector's and against their own sources.
+    CLOCK_OFFSETS = "clock_offsets";
+    /// Containers that use most.
+    CONTAINER_USAGE = "container_usage";
     /// Records that left applications, by user, beside the two weeks before.
     DATA_EXPORTS = "data_exports";
     /// How many slow and failed requests the examples were chosen from.
@@ -50,10 +54,14 @@ queries! {
     LEDGER_PROOF = "ledger_proof";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
+    /// Watched programs: whether they run, and what they use.
+    PROCESS_GROUPS = "process_groups";
     /// Where a roll-up differs from the raw rows: nowhere.
     ROLLUP_DIFFERENCE = "rollup_difference";
     /// Rows found against rows the ledger says were stored.
     ROW_COUNT_PROOF = "row_count_proof";
+    /// Temperatures nearest to critical.
+    SENSOR_HOTTEST = "sensor_hottest";
     /// A service over time.
     SERVICE_TIMELINE = "service_timeline";
     /// What agents stopped measuring, when and why.
@@ -68,6 +76,10 @@ queries! {
     TOP_ROUTES_BY_ERRORS = "top_routes_by_errors";
     /// Routes that are slowest.
     TOP_ROUTES_BY_LATENCY = "top_routes_by_latency";
+    /// Connections of a host over time.
+    TRANSPORT_TIMELINE = "transport_timeline";
+    /// Watched units that are not well.
+    UNIT_STATES = "unit_states";
 }
 
 /// The query of this name.

@@ -69,7 +69,7 @@ impl Default for Config {
             enabled: true,
             interval_ms: 10_000,
             mount_deadline_ms: 2_000,
-            mounts_max: 64,
+            mounts_max: 512,
             types_excluded: TYPES_EXCLUDED.map(str::to_owned).to_vec(),
             mount_points_excluded: Vec::new(),
             proc_path: "/proc".to_owned(),

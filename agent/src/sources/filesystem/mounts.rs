@@ -5,6 +5,7 @@
 //! mounts (of several at one place the last is on top), and repeated ones: of the mounts of one
 //! device, which are bind mounts and subvolumes of the same space, the shortest path stays.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,10 @@ struct Entry<'a> {
 /// Reads the table of mounts and chooses.
 pub(super) fn choose(text: &[u8], config: &Config) -> Choice {
     let mut choice = Choice::default();
-    let mut entries: Vec<Entry<'_>> = Vec::new();
+    // By mount point, with the line's place: a host of containers has thousands of lines.
+    let mut places: HashMap<Vec<u8>, (usize, Entry<'_>)> = HashMap::new();
     let root = config.root_path.as_bytes();
-    for line in lines(text) {
+    for (place, line) in lines(text).enumerate() {
         let Some(mut entry) = parse(line) else {
             choice.unparsed += 1;
             continue;
@@ -61,19 +63,20 @@ pub(super) fn choose(text: &[u8], config: &Config) -> Choice {
         };
         entry.mount_point = mount_point.to_vec();
         // Whatever its type, it hides what was mounted there before.
-        entries.retain(|other| other.mount_point != entry.mount_point);
-        entries.push(entry);
+        places.insert(entry.mount_point.clone(), (place, entry));
     }
-    entries.retain(|entry| is_wanted(entry, config));
-    // Stable: of equally short paths the first mounted stays.
-    entries.sort_by_key(|entry| entry.mount_point.len());
-    let mut chosen: Vec<Entry<'_>> = Vec::new();
-    for entry in entries {
-        let same_space = |other: &Entry<'_>| other.device_number == entry.device_number;
-        if !chosen.iter().any(same_space) {
-            chosen.push(entry);
-        }
-    }
+    let mut entries: Vec<(usize, Entry<'_>)> = places
+        .into_values()
+        .filter(|(_, entry)| is_wanted(entry, config))
+        .collect();
+    // Of equally short paths the first mounted stays.
+    entries.sort_unstable_by_key(|(place, entry)| (entry.mount_point.len(), *place));
+    let mut spaces = HashSet::new();
+    let mut chosen: Vec<Entry<'_>> = entries
+        .into_iter()
+        .map(|(_, entry)| entry)
+        .filter(|entry| spaces.insert(entry.device_number))
+        .collect();
     choice.dropped = chosen.len().saturating_sub(config.mounts_max) as u64;
     chosen.truncate(config.mounts_max);
     choice.mounts = chosen.iter().map(|entry| mount(entry, root)).collect();

@@ -183,16 +183,26 @@ fn an_error_of_one_mount_is_named_and_the_rest_published() {
 }
 
 #[test]
-fn mounts_beyond_the_bound_are_counted() {
-    let mounts: Vec<String> = (0..70).map(|n| format!("/m{n:02}")).collect();
+fn five_hundred_mounts_are_measured_while_one_hangs_and_those_beyond_the_bound_counted() {
+    let mounts: Vec<String> = ["/hang".to_owned()]
+        .into_iter()
+        .chain((0..519).map(|n| format!("/mount{n:03}")))
+        .collect();
     let mut fixture = Fixture::new(&mounts);
-    for _ in 0..2 {
-        assert_eq!(fixture.run().0.len(), 64);
+    let begin = Instant::now();
+    for _ in 0..5 {
+        let (rows, result) = fixture.run();
+        assert_eq!(rows.len(), 511);
+        assert!(result.unwrap_err().to_string().contains("/hang"));
     }
+    // One deadline in all five, not one each.
+    println!("five readings of 512 mounts: {:?}", begin.elapsed());
+    assert_eq!(fixture.gate.waiting.load(Ordering::SeqCst), 1);
     assert_eq!(
         fixture.statistics.read()[SourceMetric::Dropped as usize],
-        12
+        5 * 8
     );
+    fixture.gate.let_go();
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod config;
 mod folder;
 mod group;
+mod known;
 mod look;
 mod pattern;
 #[cfg(test)]
@@ -25,7 +26,8 @@ use crmscope_proto::catalog::{SeriesKind, SourceMetric};
 
 pub use self::config::{Config, Watch};
 use self::folder::Listed;
-use self::group::{Account, Arrival, Reading};
+use self::group::{Account, Arrival};
+use self::known::{Budget, Known, Member, round};
 use self::look::{Look, Looker};
 use super::host::file::{Extent, KernelFile};
 use super::host::interval::Interval;
@@ -40,26 +42,6 @@ const AGAIN_MAX: usize = 250;
 
 /// Time between readings until all processes were looked at once.
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What is known of a process.
-#[derive(Debug)]
-enum Known {
-    /// Not looked at yet.
-    New(Arrival),
-    /// Of no group, looked at so often.
-    Other(u8),
-    /// A thread of the kernel, which never becomes anything else.
-    Kernel,
-    Member(Box<Member>),
-}
-
-#[derive(Debug)]
-struct Member {
-    group: usize,
-    reading: Reading,
-    /// Its figures are another user's.
-    io_denied: bool,
-}
 
 /// Watches processes.
 #[derive(Debug)]
@@ -78,22 +60,6 @@ pub struct ProcessesSource {
     /// All were looked at once.
     complete: bool,
     interval: Interval,
-}
-
-/// What one reading may still do.
-struct Budget {
-    looks: usize,
-    end: Instant,
-}
-
-impl Budget {
-    fn take(&mut self) -> bool {
-        if self.looks == 0 || Instant::now() >= self.end {
-            return false;
-        }
-        self.looks -= 1;
-        true
-    }
 }
 
 impl ProcessesSource {
@@ -264,23 +230,6 @@ impl ProcessesSource {
         }
         result
     }
-}
-
-/// Positions of what is wanted, beginning with the process `from` and going round.
-fn round(known: &[(Listed, Known)], from: u32, wanted: impl Fn(&Known) -> bool) -> Vec<usize> {
-    let (mut behind, mut ahead) = (Vec::new(), Vec::new());
-    for (position, (listed, known)) in known.iter().enumerate() {
-        if wanted(known) {
-            let side = if listed.pid < from {
-                &mut ahead
-            } else {
-                &mut behind
-            };
-            side.push(position);
-        }
-    }
-    behind.append(&mut ahead);
-    behind
 }
 
 impl Source for ProcessesSource {

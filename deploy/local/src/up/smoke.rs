@@ -21,6 +21,7 @@ const ALWAYS: &[&str] = &[
     "ledger",
     "presence_1m",
     "source_raw",
+    "transport_raw",
 ];
 
 /// See the module.
