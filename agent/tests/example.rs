@@ -42,7 +42,11 @@ fn the_example_shows_the_defaults() {
     let mut defaults = serde_json::to_value(Config::default()).unwrap();
     // Filled in when read, and shown for what it may hold.
     example["agent_id"] = "".into();
-    for (source, list) in [("requests", "logs"), ("security", "logs"), ("processes", "watch")] {
+    for (source, list) in [
+        ("requests", "logs"),
+        ("security", "logs"),
+        ("processes", "watch"),
+    ] {
         example["sources"][source][list] = serde_json::Value::Null;
         defaults["sources"][source][list] = serde_json::Value::Null;
     }

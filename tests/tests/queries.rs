@@ -143,7 +143,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         "[sources.requests]\nfrom = \"start\"\nlogs = [{{ path = {access:?}, service = \"crm\" }}]\n\
          [sources.security]\njournal = false\nauth_logs = [{auth:?}]\n\
          logs = [{{ path = {odoo:?}, format = \"odoo\" }}]\n[sources.filesystem]\ninterval_ms = 1000\n{}",
-         made_up(&stack)
+        made_up(&stack)
     );
     let mut agent = stack.start_agent("app-01", &sources);
     stack.wait_number(
