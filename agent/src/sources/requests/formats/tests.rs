@@ -290,8 +290,6 @@ fn a_format_is_guessed_once_and_again_when_it_changes() {
     assert_eq!(line.latency_us, None, "a number may mean anything");
     // A client may have sent the first word of that line: others are read all the same.
     assert_eq!(read(auto.as_mut(), HEAD).client, b"1.2.3.4");
-    // A client may have sent the first word of that line: others are read all the same.
-    assert_eq!(read(auto.as_mut(), HEAD).client, b"1.2.3.4");
     let odoo = format!("{ODOO}\"GET /web HTTP/1.1\" 200 - 1 0.001 0.002");
     let mut unread = 0;
     while auto.parse(odoo.as_bytes()).is_err() {

@@ -79,7 +79,6 @@ fn compile(pattern: &str) -> Result<Program, String> {
         ));
     }
     let pattern = &*directive::format_of(pattern)?;
-    let pattern = &*directive::format_of(pattern)?;
     let variable = |pair: &[u8]| {
         pair[0] == b'$' && (pair[1] == b'{' || pair[1] == b'_' || pair[1].is_ascii_alphabetic())
     };
