@@ -46,8 +46,14 @@ macro_rules! subjects {
 }
 
 subjects! {
+    /// Examples of requests.
+    Exemplars = "exemplars", Means::Stopped, "examples of slow and failed requests";
+    /// Networks of clients.
+    Clients = "clients", Means::Stopped, "requests by network of the client";
+    /// What is known of single processes, containers and units.
+    Details = "details", Means::Stopped, "figures of single processes, containers and units";
     /// Details of devices and mounts.
-    Devices = "devices", Means::Rarer(4), "figures of each disk, interface and file system: every 4th reading";
+    Devices = "devices", Means::Rarer(4), "figures of each disk, interface, file system and sensor: every 4th reading";
     /// The host's figures. Details of its devices come with them, never oftener.
     Host = "host", Means::Rarer(10), "figures of the host: every 10th reading, those of disks and interfaces with them";
     /// Routes of requests.

@@ -74,8 +74,8 @@ fn levels_rise_near_a_ceiling_and_fall_after_a_longer_calm() {
     for (what, windows, levels) in [
         ("calm", vec![CALM; 5], vec![0; 5]),
         ("just below", vec![cpu(849); 4], vec![0; 4]),
-        ("near", vec![cpu(850); 5], vec![1, 2, 3, 3, 3]),
-        ("overshoot", vec![cpu(2_000); 3], vec![2, 3, 3]),
+        ("near", vec![cpu(850); 8], vec![1, 2, 3, 4, 5, 6, 6, 6]),
+        ("overshoot", vec![cpu(2_000); 4], vec![2, 4, 6, 6]),
         ("memory", vec![[0, 850, 0, 0]; 2], vec![1, 2]),
         ("disk", vec![[0, 0, 900, 0]; 2], vec![1, 2]),
         ("network", vec![[0, 0, 0, 850]; 2], vec![1, 2]),
@@ -262,8 +262,8 @@ proptest! {
         steps in proptest::collection::vec((1u64..5_000, 0usize..4, 0usize..4, any::<bool>()), 1..60),
     ) {
         let mut account = Account::default();
-        let mut shed_ms = [0u64; 3];
-        let mut said_ms = [0u64; 3];
+        let mut shed_ms = [0u64; Subject::ORDER.len()];
+        let mut said_ms = [0u64; Subject::ORDER.len()];
         let (mut now_ms, mut shed) = (0, &Subject::ORDER[..0]);
         for (passed_ms, level, cause, reported) in steps {
             now_ms += passed_ms;

@@ -23,6 +23,7 @@ pub use self::config::Config;
 use self::figures::Hierarchy;
 use super::baseline::Baseline;
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::Subject;
 
 /// A container that was read before.
 #[derive(Debug)]
@@ -63,6 +64,10 @@ impl Source for ContainersSource {
 
     fn worker(&self) -> Worker {
         Worker::Slow
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Details)
     }
 
     fn lane(&self) -> Lane {

@@ -33,6 +33,7 @@ use super::host::file::{Extent, KernelFile};
 use super::host::interval::Interval;
 use super::host::text::{Fields, first_line, hundredths};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::Subject;
 
 /// A young process is looked at in so many readings: a starting program is often a shell first.
 const LOOKS_YOUNG: u8 = 4;
@@ -239,6 +240,10 @@ impl Source for ProcessesSource {
 
     fn worker(&self) -> Worker {
         Worker::Slow
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Details)
     }
 
     fn lane(&self) -> Lane {

@@ -21,6 +21,7 @@ use super::key_hasher::KeyHasher;
 use super::learned::{Bounds, ROUTE_INVALID, ROUTE_OTHER, Routes};
 use super::line::Line;
 use super::route::{self, METHODS, OTHER};
+use crate::runtime::budget::{Economy, Subject};
 
 /// Longest service name, bytes.
 pub(super) const SERVICE_MAX_BYTES: usize = 128;
@@ -65,8 +66,8 @@ pub(super) struct Aggregator {
     services: Vec<Service>,
     max_services: usize,
     bounds: Bounds,
-    /// Routes are not told apart.
-    routes_merged: bool,
+    /// What is not counted at the moment.
+    economy: Economy,
     counters: HashMap<Key, Counters, BuildHasherDefault<KeyHasher>>,
     clients: Clients,
     exemplars: Exemplars,
@@ -83,7 +84,7 @@ impl Aggregator {
                 routes: config.max_routes,
                 slug_after: config.slug_after,
             },
-            routes_merged: false,
+            economy: Economy::default(),
             counters: HashMap::default(),
             clients: Clients::new(&config.clients),
             exemplars: Exemplars::new(&config.exemplars, config.clients.prefixes(), random),
@@ -91,9 +92,9 @@ impl Aggregator {
         }
     }
 
-    /// Whether routes are told apart from now on.
-    pub(super) fn merge_routes(&mut self, merged: bool) {
-        self.routes_merged = merged;
+    /// What is not to be counted from now on.
+    pub(super) fn economise(&mut self, economy: Economy) {
+        self.economy = economy;
     }
 
     /// Whether another line can be counted.
@@ -141,7 +142,7 @@ impl Aggregator {
         let routes = &mut self.services[service as usize].routes;
         let route = match request.target {
             None => ROUTE_INVALID,
-            Some(_) if self.routes_merged => ROUTE_OTHER,
+            Some(_) if self.economy.stops(Subject::Routes) => ROUTE_OTHER,
             Some(target) => {
                 let path = route::path(target, plain);
                 if let Some(name) = path.and_then(|path| configured.find(path, reached)) {
@@ -171,9 +172,15 @@ impl Aggregator {
         if let Some(latency_us) = line.upstream_latency_us {
             counters.upstream.record(latency_us);
         }
-        let figures = Figures::of(key.status_class, line.response_bytes);
-        self.clients
-            .count(line.time_ms, service, line.client, &figures);
+        if !self.economy.stops(Subject::Clients) {
+            let figures = Figures::of(key.status_class, line.response_bytes);
+            self.clients
+                .count(line.time_ms, service, line.client, &figures);
+        }
+        // Examples go before routes do: without a route, nothing is known of what to hide in them.
+        if self.economy.stops(Subject::Exemplars) || self.economy.stops(Subject::Routes) {
+            return;
+        }
         let counted = Counted {
             service,
             route,
@@ -212,7 +219,7 @@ impl Aggregator {
         self.clients.drain(service_name, &mut contents.clients);
         self.exemplars.drain(service_name, route_name, contents);
         for service in &mut self.services {
-            if self.routes_merged {
+            if self.economy.stops(Subject::Routes) {
                 service.routes = Routes::new(self.bounds);
             } else {
                 service.routes.forget(now_ms);

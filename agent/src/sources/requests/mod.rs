@@ -132,11 +132,11 @@ impl Source for RequestsSource {
     }
 
     fn economises(&self) -> &'static [Subject] {
-        &[Subject::Routes]
+        &[Subject::Exemplars, Subject::Clients, Subject::Routes]
     }
 
     fn economise(&mut self, economy: Economy) {
-        self.aggregator.merge_routes(economy.stops(Subject::Routes));
+        self.aggregator.economise(economy);
     }
 
     fn collect(&mut self, moment: Moment, rows: &mut Rows<'_>) -> Result<(), SourceError> {

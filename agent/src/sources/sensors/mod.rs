@@ -22,6 +22,7 @@ pub use self::config::Config;
 use self::discover::Sensor;
 use super::probe::{Ask, Probes, Silence};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::Subject;
 
 /// Sensors come and go with devices; this is how soon it is noticed.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(300);
@@ -61,6 +62,10 @@ impl Source for SensorsSource {
 
     fn worker(&self) -> Worker {
         Worker::Slow
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Devices)
     }
 
     fn lane(&self) -> Lane {

@@ -21,6 +21,7 @@ use self::show::{PROPERTIES, Unit};
 use super::baseline::Baseline;
 use super::child::{Answer, Program};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::runtime::budget::Subject;
 
 /// A unit that was read before.
 #[derive(Debug)]
@@ -104,6 +105,10 @@ impl Source for UnitsSource {
 
     fn worker(&self) -> Worker {
         Worker::Slow
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject::Details)
     }
 
     fn lane(&self) -> Lane {
