@@ -1,29 +1,76 @@
-//! Where reading stands, as stored with a batch: which files, and how far each was handed over.
+//! Where reading stands, as stored with a batch: which files, how far each was handed over, and
+//! which generations of a log are done.
 //!
-//! Layout: JSON `{"version":1,"patterns":[…],"files":[{path, identity, fingerprint, position, …}]}`.
-//! Unknown versions are refused, and reading starts as if there were none.
+//! Layout: JSON `{"version":2,"patterns":[…],"files":[{path, identity, fingerprint, position, …}],
+//! "logs":[{path, known:[[…],…], …}]}`. Version 1 had no `logs` and no anchors. Other versions are
+//! refused, and reading starts as if there were none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::Followed;
-use super::identity::{Fingerprint, Identity, open_regular, unreadable};
-use super::{Tailer, keep_first, scan};
+use super::chain::{Known, Log};
+use super::file::{Followed, Orphan};
+use super::identity::{Fingerprint, Identity, Mark, open_regular, unreadable};
+use super::{Lost, Tailer, keep_first};
 use crate::sources::SourceError;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A file of a checkpoint.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SavedFile {
     pub(super) path: PathBuf,
     pattern: String,
-    identity: Identity,
+    identity: Option<Identity>,
     fingerprint: Fingerprint,
     position: u64,
     skipping: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    anchor: Option<u32>,
+    /// Found among generations only.
+    #[serde(default)]
+    rotated: bool,
+}
+
+impl SavedFile {
+    fn mark(&self) -> Mark {
+        Mark {
+            head: self.fingerprint,
+            start: self.start,
+            position: self.position,
+            anchor: self.anchor,
+        }
+    }
+
+    fn orphan(&self) -> Orphan {
+        Orphan {
+            identity: self.identity,
+            mark: self.mark(),
+            skipping: self.skipping,
+            live: !self.rotated,
+            size: None,
+            reason: Lost::RotatedAway,
+            tries: 0,
+        }
+    }
+}
+
+/// Length and checksum of the first bytes, their start, position (none when only the first bytes
+/// are known), anchor, whether inside of a line to skip, when written in ms.
+type SavedKnown = (usize, u32, Option<u32>, Option<u64>, Option<u32>, bool, i64);
+
+#[derive(Serialize, Deserialize)]
+struct SavedLog {
+    path: PathBuf,
+    pattern: String,
+    newest_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten_ms: Option<i64>,
+    known: Vec<SavedKnown>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,24 +79,80 @@ struct Saved {
     /// Patterns watched by then: what they lead to later appeared later.
     patterns: Vec<String>,
     files: Vec<SavedFile>,
+    #[serde(default)]
+    logs: Vec<SavedLog>,
+}
+
+fn save_known(known: &Known) -> SavedKnown {
+    let mark = &known.mark;
+    (
+        mark.head.length,
+        mark.head.crc32,
+        mark.start,
+        (!known.whole).then_some(mark.position),
+        mark.anchor,
+        known.skipping,
+        known.modified_ms,
+    )
+}
+
+fn load_known(saved: SavedKnown) -> Known {
+    let (length, crc32, start, position, anchor, skipping, modified_ms) = saved;
+    Known {
+        mark: Mark {
+            head: Fingerprint { length, crc32 },
+            start,
+            position: position.unwrap_or(0),
+            anchor,
+        },
+        skipping,
+        whole: position.is_none(),
+        modified_ms,
+        seen: None,
+        absent: 0,
+    }
 }
 
 impl Tailer {
     /// Where reading stands, once every line so far was taken care of.
     #[must_use]
     pub fn checkpoint(&self) -> Vec<u8> {
-        let followed = self.files.iter().map(|file| SavedFile {
-            path: file.path.clone(),
-            pattern: self.patterns[file.pattern].clone(),
-            identity: file.identity,
-            fingerprint: file.fingerprint,
-            position: file.position,
-            skipping: file.skipping,
-        });
+        let pattern = |at: usize| self.patterns.get(at).cloned().unwrap_or_default();
+        let save = |path: &Path, at: usize, orphan: &Orphan| SavedFile {
+            path: path.to_owned(),
+            pattern: pattern(at),
+            identity: orphan.identity,
+            fingerprint: orphan.mark.head,
+            position: orphan.mark.position,
+            skipping: orphan.skipping,
+            start: orphan.mark.start,
+            anchor: orphan.mark.anchor,
+            rotated: !orphan.live,
+        };
+        let mut files: Vec<SavedFile> = self
+            .files
+            .iter()
+            .map(|file| save(&file.path, file.pattern, &file.orphan(Lost::RotatedAway)))
+            .collect();
+        for (path, log) in &self.logs {
+            let orphans = log.orphans.iter();
+            files.extend(orphans.map(|orphan| save(path, log.pattern, orphan)));
+        }
+        files.extend(self.pending.iter().cloned());
+        let logs = self.logs.iter().filter(|(_, log)| log.registered);
         let saved = Saved {
             version: VERSION,
             patterns: self.known.iter().cloned().collect(),
-            files: followed.chain(self.pending.iter().cloned()).collect(),
+            files,
+            logs: logs
+                .map(|(path, log)| SavedLog {
+                    path: path.clone(),
+                    pattern: pattern(log.pattern),
+                    newest_ms: log.newest_ms,
+                    forgotten_ms: log.forgotten_ms,
+                    known: log.known.iter().map(save_known).collect(),
+                })
+                .collect(),
         };
         // Paths are checked to be UTF-8 when files are found, so that this cannot fail.
         serde_json::to_vec(&saved).unwrap_or_default()
@@ -62,7 +165,7 @@ impl Tailer {
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), String> {
         let saved: Saved = serde_json::from_slice(checkpoint)
             .map_err(|error| format!("checkpoint of {} bytes: {error}", checkpoint.len()))?;
-        if saved.version != VERSION {
+        if !(1..=VERSION).contains(&saved.version) {
             return Err(format!(
                 "checkpoint has version {}, known is {VERSION}",
                 saved.version
@@ -70,108 +173,65 @@ impl Tailer {
         }
         self.known = saved.patterns.into_iter().collect();
         self.pending = saved.files;
+        for log in saved.logs {
+            // A pattern that left the config takes its files along.
+            if let Some(pattern) = self.patterns.iter().position(|one| *one == log.pattern) {
+                let known = log.known.into_iter().map(load_known).collect();
+                let log = (
+                    log.path,
+                    Log {
+                        pattern,
+                        known,
+                        newest_ms: log.newest_ms,
+                        forgotten_ms: log.forgotten_ms,
+                        registered: true,
+                        due: true,
+                        orphans: Vec::new(),
+                    },
+                );
+                self.logs.insert(log.0, log.1);
+            }
+        }
         Ok(())
     }
 
-    /// Finds the files of the checkpoint again: at their path, or among its siblings when they were
-    /// rotated meanwhile.
+    /// Finds the files of the checkpoint again at their path. Those that are not there are left to
+    /// the look at the generations of their log.
     pub(super) fn resume(&mut self, now: Instant) -> Result<(), SourceError> {
         let mut outcome = Ok(());
         for saved in std::mem::take(&mut self.pending) {
-            // A pattern that left the config takes its files along.
             let Some(pattern) = self.patterns.iter().position(|one| *one == saved.pattern) else {
                 continue;
             };
             match open_regular(&saved.path) {
-                Ok(Some((file, metadata))) if Identity::of(&metadata) == saved.identity => {
-                    let mut followed = Followed::at(
-                        pattern,
-                        saved.path,
-                        file,
-                        &metadata,
-                        saved.fingerprint,
-                        saved.position,
-                        now,
-                    );
-                    // If it was rewritten meanwhile, the first inspection finds out.
+                Ok(Some((file, metadata)))
+                    if !saved.rotated
+                        && saved.identity == Some(Identity::of(&metadata))
+                        && metadata.len() >= saved.position
+                        && saved.mark().holds(&file).unwrap_or(false) =>
+                {
+                    let path = saved.path.clone();
+                    let mark = saved.mark();
+                    let mut followed = Followed::plain(pattern, path, file, &metadata, mark, now);
                     followed.skipping = saved.skipping;
-                    keep_first(&mut outcome, self.admit(followed));
+                    match self.admit(followed) {
+                        Ok(()) => self.log(pattern, &saved.path),
+                        Err(error) => {
+                            self.pending.push(saved);
+                            keep_first(&mut outcome, Err(error));
+                        }
+                    }
                 }
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     keep_first(&mut outcome, Err(unreadable(&saved.path, error)));
                     self.pending.push(saved);
                 }
-                _ => keep_first(&mut outcome, self.find_rotated(pattern, &saved, now)),
+                _ => {
+                    self.log(pattern, &saved.path);
+                    self.leave(&saved.path, saved.orphan());
+                }
             }
         }
         outcome
-    }
-
-    fn find_rotated(
-        &mut self,
-        pattern: usize,
-        saved: &SavedFile,
-        now: Instant,
-    ) -> Result<(), SourceError> {
-        let wanted = scan::Wanted {
-            path: &saved.path,
-            identity: Some(saved.identity),
-            fingerprint: saved.fingerprint,
-            position: saved.position,
-        };
-        let Some((file, metadata)) = scan::find_sibling(&wanted, &self.files) else {
-            if saved.fingerprint.length == 0 {
-                return Ok(());
-            }
-            return Err(SourceError::Other(format!(
-                "{} was rotated away while the agent was stopped; what it may have held after byte {} is not read",
-                saved.path.display(),
-                saved.position
-            )));
-        };
-        let mut followed = Followed::at(
-            pattern,
-            saved.path.clone(),
-            file,
-            &metadata,
-            saved.fingerprint,
-            saved.position,
-            now,
-        );
-        followed.skipping = saved.skipping;
-        followed.rotated = true;
-        self.admit(followed)
-    }
-
-    /// After a truncation: the rest that was not read is in the copy that logrotate made.
-    pub(super) fn finish_copy(
-        &mut self,
-        before: Followed,
-        now: Instant,
-    ) -> Result<(), SourceError> {
-        let wanted = scan::Wanted {
-            path: &before.path,
-            identity: None,
-            fingerprint: before.fingerprint,
-            position: before.position,
-        };
-        let Some((file, metadata)) = scan::find_sibling(&wanted, &self.files) else {
-            return Ok(());
-        };
-        if metadata.len() <= before.position {
-            return Ok(());
-        }
-        let mut copy = Followed::at(
-            before.pattern,
-            before.path,
-            file,
-            &metadata,
-            before.fingerprint,
-            before.position,
-            now,
-        );
-        copy.skipping = before.skipping;
-        copy.rotated = true;
-        self.admit(copy)
     }
 }

@@ -7,12 +7,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::identity::{FINGERPRINT_BYTES, Fingerprint, Identity, open_regular, unreadable};
-use super::{LINE_MAX_BYTES, LineSink, Stretch};
+use super::identity::{
+    self, ANCHOR_BYTES, FINGERPRINT_BYTES, Identity, Mark, Stamp, open_regular, unreadable,
+};
+use super::lines::hand_over;
+use super::packed::{Filled, Packed};
+use super::{Before, LINE_MAX_BYTES, LineSink, Loss, Lost, Stretch};
 use crate::sources::SourceError;
 
+/// Read at once while lines are short.
+pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Read at once when lines are long: always more than a line.
+const BUFFER_MAX_BYTES: usize = LINE_MAX_BYTES + BUFFER_BYTES;
+
 /// How far back the start of the last line is looked for.
-const LAST_LINE_BYTES: usize = LINE_MAX_BYTES;
+const LAST_LINE_BYTES: usize = 64 * 1024;
 
 /// What a look at a file found.
 #[derive(Debug)]
@@ -20,9 +30,33 @@ pub(super) enum Inspection {
     /// Nothing happened to it.
     Same,
     /// It starts anew; this is how it stood before.
-    Truncated { before: Box<Followed> },
-    /// Another file has taken its path.
+    Truncated { number: u64, orphan: Orphan },
+    /// Another file has taken its path, or it was deleted.
     Replaced,
+    /// The server of its network file system no longer knows it.
+    Stale,
+}
+
+/// What was read of a file that has to be found again.
+#[derive(Clone, Debug)]
+pub(super) struct Orphan {
+    /// `None` when only a copy of it is to be found.
+    pub(super) identity: Option<Identity>,
+    pub(super) mark: Mark,
+    pub(super) skipping: bool,
+    /// Whether it may still be at its path, under another identity.
+    pub(super) live: bool,
+    /// How long it was when last seen.
+    pub(super) size: Option<u64>,
+    pub(super) reason: Lost,
+    /// Looks that did not find it.
+    pub(super) tries: u8,
+}
+
+#[derive(Debug)]
+enum Source {
+    Plain(File),
+    Packed(Packed),
 }
 
 /// A file being read.
@@ -33,21 +67,28 @@ pub(super) struct Followed {
     pub(super) pattern: usize,
     /// Where it was found; a rotated file keeps the path it had.
     pub(super) path: PathBuf,
-    file: Option<File>,
+    source: Source,
     pub(super) identity: Identity,
-    pub(super) fingerprint: Fingerprint,
-    /// Start of the first line that was not handed over.
-    pub(super) position: u64,
+    pub(super) mark: Mark,
     /// Inside of a line that is too long.
     pub(super) skipping: bool,
     /// Its path belongs to another file, or to none.
     pub(super) rotated: bool,
+    /// Order of the generations of a log.
+    pub(super) modified_ms: i64,
     changed: Instant,
-    seen: Option<(u64, i64, i64)>,
+    seen: Option<Stamp>,
+    /// There may be something to read.
+    fresh: bool,
+    /// Cannot be unpacked any further.
+    broken: bool,
+    /// All that a shorter copy holds was read from the file it was made of.
+    short: bool,
 }
 
 impl Followed {
-    /// `None` when there is nothing to follow at the path.
+    /// The file at a path, from its start or from the start of its last line. `None` when there is
+    /// nothing to follow.
     pub(super) fn open(
         pattern: usize,
         path: &Path,
@@ -61,159 +102,311 @@ impl Followed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let position = if from_start {
-            0
-        } else {
-            last_line_start(&file, metadata.len()).map_err(failed)?
-        };
-        let fingerprint = Fingerprint::take(&file, FINGERPRINT_BYTES).map_err(failed)?;
-        Ok(Some(Self::at(
-            pattern,
-            path.to_owned(),
-            file,
-            &metadata,
-            fingerprint,
-            position,
-            now,
-        )))
+        let mut mark = Mark::at_start(&identity::head(&file).map_err(failed)?);
+        let mut skipping = false;
+        if !from_start {
+            (mark.position, skipping) =
+                last_line_start(&file, metadata.len()).map_err(failed)?;
+            let before = identity::before(&file, mark.position).map_err(failed)?;
+            mark.anchor = Some(identity::anchor(&before));
+        }
+        let path = path.to_owned();
+        let mut followed = Self::plain(pattern, path, file, &metadata, mark, now);
+        followed.skipping = skipping;
+        Ok(Some(followed))
     }
 
     /// A file found again, or found elsewhere.
-    pub(super) fn at(
+    pub(super) fn plain(
         pattern: usize,
         path: PathBuf,
         file: File,
         metadata: &Metadata,
-        fingerprint: Fingerprint,
-        position: u64,
+        mark: Mark,
+        now: Instant,
+    ) -> Self {
+        Self::new(pattern, path, Source::Plain(file), metadata, mark, now)
+    }
+
+    /// A packed file that rotation put aside.
+    pub(super) fn packed(
+        pattern: usize,
+        path: PathBuf,
+        packed: Packed,
+        metadata: &Metadata,
+        mark: Mark,
+        now: Instant,
+    ) -> Self {
+        Self::new(pattern, path, Source::Packed(packed), metadata, mark, now)
+    }
+
+    fn new(
+        pattern: usize,
+        path: PathBuf,
+        source: Source,
+        metadata: &Metadata,
+        mark: Mark,
         now: Instant,
     ) -> Self {
         Self {
             number: next_number(),
             pattern,
             path,
-            file: Some(file),
+            source,
             identity: Identity::of(metadata),
-            fingerprint,
-            position,
+            mark,
             skipping: false,
             rotated: false,
+            modified_ms: Stamp::of(metadata).modified_ms(),
             changed: now,
             seen: None,
+            fresh: true,
+            broken: false,
+            short: false,
+        }
+    }
+
+    fn file(&self) -> &File {
+        match &self.source {
+            Source::Plain(file) => file,
+            Source::Packed(packed) => packed.file(),
+        }
+    }
+
+    /// When it was last seen, and how it was then.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.file()
+            .metadata()
+            .ok()
+            .map(|metadata| Stamp::of(&metadata))
+    }
+
+    /// What remains to be known of it when it can no longer be read here.
+    pub(super) fn orphan(&self, reason: Lost) -> Orphan {
+        Orphan {
+            identity: Some(self.identity),
+            mark: self.mark,
+            skipping: self.skipping,
+            live: !self.rotated,
+            size: self.seen.map(|stamp| stamp.size),
+            reason,
+            tries: 0,
         }
     }
 
     /// Looks whether the file shrank, was rewritten, or lost its path to another one.
     pub(super) fn inspect(&mut self, now: Instant) -> Result<Inspection, SourceError> {
-        let Some(file) = &self.file else {
-            return Ok(Inspection::Same);
+        let metadata = match self.file().metadata() {
+            Ok(metadata) => metadata,
+            Err(error) if identity::is_stale(&error) => return Ok(Inspection::Stale),
+            Err(error) => return Err(unreadable(&self.path, error)),
         };
-        let failed = |error| unreadable(&self.path, error);
-        let metadata = file.metadata().map_err(failed)?;
-        let stamp = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        let stamp = Stamp::of(&metadata);
         if self.seen != Some(stamp) {
-            let rewritten = metadata.len() < self.position
-                || !self.fingerprint.matches(file).map_err(failed)?;
-            let covers = if rewritten {
-                0
-            } else {
-                self.fingerprint.length
+            let same = match self.check(stamp) {
+                Ok(same) => same,
+                Err(error) if identity::is_stale(&error) => return Ok(Inspection::Stale),
+                Err(error) => return Err(unreadable(&self.path, error)),
             };
-            let fingerprint = if covers < FINGERPRINT_BYTES {
-                Fingerprint::take(file, FINGERPRINT_BYTES).map_err(failed)?
-            } else {
-                self.fingerprint
-            };
-            self.seen = Some(stamp);
-            if rewritten {
-                let before = Box::new(Self {
-                    file: None,
-                    path: self.path.clone(),
-                    ..*self
-                });
-                self.number = next_number();
-                self.fingerprint = fingerprint;
-                self.position = 0;
+            if !same {
+                let orphan = Orphan {
+                    identity: None,
+                    live: false,
+                    ..self.orphan(Lost::Truncated)
+                };
+                let number = std::mem::replace(&mut self.number, next_number());
+                let failed = |error| unreadable(&self.path, error);
+                self.mark = Mark::at_start(&identity::head(self.file()).map_err(failed)?);
                 self.skipping = false;
                 self.changed = now;
-                return Ok(Inspection::Truncated { before });
+                self.seen = Some(stamp);
+                self.fresh = true;
+                return Ok(Inspection::Truncated { number, orphan });
             }
-            self.fingerprint = fingerprint;
+            self.seen = Some(stamp);
+            self.modified_ms = stamp.modified_ms();
+            self.fresh = true;
         }
         if self.rotated {
             return Ok(Inspection::Same);
         }
+        let gone = metadata.nlink() == 0;
         match std::fs::metadata(&self.path) {
-            Ok(there) if Identity::of(&there) == self.identity => Ok(Inspection::Same),
-            Ok(_) => {
-                self.rotated = true;
-                self.changed = now;
-                Ok(Inspection::Replaced)
+            Ok(there) if Identity::of(&there) == self.identity => return Ok(Inspection::Same),
+            Ok(there) if gone || there.dev() != self.identity.device => {
+                if self.is_continued(stamp.size) {
+                    return Ok(Inspection::Same);
+                }
             }
+            Ok(_) => {}
             // Renamed, and its writer not told yet: it may go on writing for hours. Deleted: the
             // space is free only once it is closed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if metadata.nlink() == 0 {
-                    self.rotated = true;
-                    self.changed = now;
+                if !gone {
+                    return Ok(Inspection::Same);
                 }
-                Ok(Inspection::Same)
             }
-            Err(error) => Err(unreadable(&self.path, error)),
+            Err(error) => return Err(unreadable(&self.path, error)),
         }
+        self.rotated = true;
+        self.changed = now;
+        Ok(Inspection::Replaced)
     }
 
-    /// Hands over complete lines of the next stretch. Returns how many bytes that was; 0 when there
-    /// is no complete line, or the sink takes no more.
+    /// Whether the file still says what it said. Takes over first bytes that are new.
+    fn check(&mut self, stamp: Stamp) -> io::Result<bool> {
+        match &mut self.source {
+            Source::Packed(packed) => {
+                // Written to after it was opened: packing was not over.
+                if self.seen.is_some_and(|seen| seen.size != stamp.size) {
+                    packed.rewind();
+                    self.broken = false;
+                }
+            }
+            Source::Plain(file) => {
+                if stamp.size < self.mark.position || !self.mark.holds(file)? {
+                    return Ok(false);
+                }
+                if self.mark.head.length < FINGERPRINT_BYTES {
+                    let head = identity::head(file)?;
+                    // What came between the two reads of the start must not be another file's.
+                    if !self.mark.head.begins(&head) {
+                        return Ok(false);
+                    }
+                    self.mark.cover(&head);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the other file at the path goes on where this one, which is deleted or on a file
+    /// system that was mounted anew, ended. If so, it is read from now on.
+    fn is_continued(&mut self, size: u64) -> bool {
+        let Source::Plain(old) = &self.source else {
+            return false;
+        };
+        if self.mark.position < ANCHOR_BYTES as u64 {
+            return false;
+        }
+        let continued = || -> io::Result<Option<(File, Metadata)>> {
+            let Some((new, metadata)) = open_regular(&self.path)? else {
+                return Ok(None);
+            };
+            let same = metadata.len() >= size
+                && self.mark.holds(&new)?
+                && identity::before(old, size)? == identity::before(&new, size)?;
+            Ok(same.then_some((new, metadata)))
+        };
+        let Ok(Some((new, metadata))) = continued() else {
+            return false;
+        };
+        self.source = Source::Plain(new);
+        self.identity = Identity::of(&metadata);
+        self.seen = None;
+        self.fresh = true;
+        true
+    }
+
+    /// Hands over complete lines of the next stretch. Returns how many bytes were read for it; 0
+    /// when there is no complete line, or the sink takes no more.
     pub(super) fn read<S: LineSink>(
         &mut self,
-        buffer: &mut [u8],
-        limit: usize,
+        buffer: &mut Vec<u8>,
         now: Instant,
         sink: &mut S,
     ) -> Result<usize, SourceError> {
-        let Some(file) = &self.file else {
+        if !self.fresh || self.broken {
             return Ok(0);
+        }
+        let outcome = match &self.source {
+            Source::Plain(_) => self.read_plain(buffer, sink),
+            Source::Packed(_) => self.read_packed(sink),
         };
-        let want = buffer.len().min(limit);
-        let have = match file.read_at(&mut buffer[..want], self.position) {
-            Ok(have) => have,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
-            Err(error) => return Err(unreadable(&self.path, error)),
-        };
-        let data = &buffer[..have];
-        let mut start = 0;
-        while start < have && sink.ready() {
-            let rest = &data[start..];
-            let offset = self.position;
-            if let Some(length) = memchr::memchr(b'\n', rest) {
-                // Before the line is looked at: one that makes the parser panic is passed over, and
-                // those before it are not counted again.
-                self.position += length as u64 + 1;
-                if self.skipping {
-                    self.skipping = false;
-                } else if length > LINE_MAX_BYTES {
-                    sink.dropped();
-                } else {
-                    sink.line(offset, &rest[..length]);
-                }
-                start += length + 1;
-            } else if self.skipping {
-                self.position += rest.len() as u64;
-                start = have;
-            } else if rest.len() > LINE_MAX_BYTES {
-                self.position += rest.len() as u64;
-                self.skipping = true;
-                sink.dropped();
-                start = have;
-            } else {
-                break;
+        match outcome {
+            Ok(0) => Ok(0),
+            Ok(read) => {
+                self.changed = now;
+                Ok(read)
+            }
+            // Asked again at the next inspection.
+            Err(error) if identity::is_stale(&error) => {
+                self.seen = None;
+                Ok(0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => {
+                self.broken = matches!(self.source, Source::Packed(_));
+                Err(unreadable(&self.path, error))
             }
         }
-        if start > 0 {
-            self.changed = now;
+    }
+
+    fn read_plain<S: LineSink>(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        sink: &mut S,
+    ) -> io::Result<usize> {
+        let Source::Plain(file) = &self.source else {
+            return Ok(0);
+        };
+        if buffer.len() < BUFFER_BYTES {
+            buffer.resize(BUFFER_BYTES, 0);
         }
-        Ok(start)
+        loop {
+            let anchor = self.mark.anchor_bytes();
+            let have = file.read_at(buffer, self.mark.position - anchor as u64)?;
+            // Truncated or rewritten since it was inspected: the next inspection sees to it.
+            if have < anchor || !self.mark.is_anchor(&buffer[..anchor]) {
+                self.seen = None;
+                return Ok(0);
+            }
+            let bytes = &buffer[..have];
+            let done = hand_over(&mut self.mark, &mut self.skipping, bytes, &self.path, sink);
+            if done > 0 || !sink.ready() {
+                return Ok(done);
+            }
+            if have < buffer.len() || buffer.len() >= BUFFER_MAX_BYTES {
+                self.fresh = false;
+                return Ok(0);
+            }
+            buffer.resize((2 * buffer.len()).min(BUFFER_MAX_BYTES), 0);
+        }
+    }
+
+    fn read_packed<S: LineSink>(&mut self, sink: &mut S) -> io::Result<usize> {
+        let Source::Packed(packed) = &mut self.source else {
+            return Ok(0);
+        };
+        let read = match packed.fill(&self.mark)? {
+            Filled::More(read) => read,
+            Filled::End => 0,
+            Filled::Short => {
+                self.short = true;
+                self.fresh = false;
+                return Ok(0);
+            }
+            // Not the file it was taken for: all of it is new.
+            Filled::Foreign => {
+                sink.lost(&Loss {
+                    reason: Lost::RotatedAway,
+                    path: &self.path,
+                    bytes: None,
+                });
+                packed.rewind();
+                self.mark = Mark::at_start(&packed.head);
+                self.skipping = false;
+                return Ok(1);
+            }
+        };
+        let Some(bytes) = packed.with_anchor(&self.mark) else {
+            return Ok(read);
+        };
+        let done = hand_over(&mut self.mark, &mut self.skipping, bytes, &self.path, sink);
+        if packed.is_drained(&self.mark) {
+            self.fresh = false;
+        }
+        Ok(read.max(done))
     }
 
     /// What is about to be read.
@@ -222,31 +415,68 @@ impl Followed {
             number: self.number,
             pattern: self.pattern,
             path: &self.path,
-            position: self.position,
-            file: self.file.as_ref(),
+            position: self.mark.position,
+            before: match &self.source {
+                Source::Plain(file) => Before::File(file),
+                Source::Packed(packed) => Before::Head(&packed.head),
+            },
         }
     }
 
     /// Whether nothing more is to be expected of the file.
-    pub(super) fn finished(&self, now: Instant, quiet: Duration) -> bool {
-        let Some(file) = &self.file else {
-            return true;
-        };
-        if !self.rotated || now.saturating_duration_since(self.changed) < quiet {
+    pub(super) fn is_finished(&self, now: Instant, quiet: Duration) -> bool {
+        if !self.rotated {
             return false;
         }
-        // Quiet only because the sink takes no more is not finished.
-        let mut rest = vec![0; LINE_MAX_BYTES];
-        match file.read_at(&mut rest, self.position) {
-            Ok(have) => memchr::memchr(b'\n', &rest[..have]).is_none() && have < rest.len(),
-            Err(_) => true,
+        let is_quiet = now.saturating_duration_since(self.changed) >= quiet;
+        match &self.source {
+            Source::Packed(packed) if !self.broken => {
+                self.short || (!self.fresh && packed.is_drained(&self.mark))
+            }
+            Source::Packed(_) => is_quiet,
+            Source::Plain(_) => is_quiet && !self.fresh,
         }
     }
 
-    /// Whether the file ends in a line without a newline.
-    pub(super) fn has_open_end(&self) -> bool {
-        let size = self.file.as_ref().and_then(|file| file.metadata().ok());
-        !self.skipping && size.is_some_and(|metadata| metadata.len() > self.position)
+    /// Ends with the file: what is left in it will not become a line.
+    pub(super) fn finish<S: LineSink>(&mut self, sink: &mut S) {
+        let left = match &self.source {
+            Source::Packed(packed) => {
+                let left = packed.after(&self.mark);
+                let context = packed.with_anchor(&self.mark).unwrap_or_default();
+                let anchor = identity::anchor(&context[context.len().saturating_sub(ANCHOR_BYTES)..]);
+                (left.len() as u64, Ok(anchor))
+            }
+            Source::Plain(file) => {
+                let size = file.metadata().map_or(0, |metadata| metadata.len());
+                let anchor = identity::before(file, size).map(|bytes| identity::anchor(&bytes));
+                (size.saturating_sub(self.mark.position), anchor)
+            }
+        };
+        let reason = if self.broken {
+            Lost::Unreadable
+        } else {
+            Lost::Unfinished
+        };
+        if self.broken || (left.0 > 0 && !self.short && !self.skipping) {
+            sink.begin(&self.stretch());
+            sink.lost(&Loss {
+                reason,
+                path: &self.path,
+                bytes: (!self.broken).then_some(left.0),
+            });
+        }
+        // Should the line end after all, the rest of it is passed over.
+        if let (bytes @ 1.., Ok(anchor)) = left {
+            self.skipping = true;
+            self.mark.position += bytes;
+            self.mark.anchor = Some(anchor);
+        }
+    }
+
+    /// Whether the contents up to the position are all there is.
+    pub(super) fn is_whole(&self) -> bool {
+        self.broken || self.short
     }
 }
 
@@ -256,14 +486,15 @@ fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Where the line begins that is being written just now, so that it is read whole later.
-fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
+/// Where the line begins that is being written just now, so that it is read whole later. One that
+/// began long before is passed over: second is whether the place is inside of it.
+fn last_line_start(file: &File, size: u64) -> io::Result<(u64, bool)> {
     let reach = size.min(LAST_LINE_BYTES as u64);
     let mut bytes = vec![0; usize::try_from(reach).unwrap_or(LAST_LINE_BYTES)];
     file.read_exact_at(&mut bytes, size - reach)?;
     Ok(match memchr::memrchr(b'\n', &bytes) {
-        Some(newline) => size - reach + newline as u64 + 1,
-        None if reach == size => 0,
-        None => size,
+        Some(newline) => (size - reach + newline as u64 + 1, false),
+        None if reach == size => (0, false),
+        None => (size, true),
     })
 }

@@ -1,4 +1,9 @@
-//! What makes a file the same file: device, inode and first bytes; and how it is opened.
+//! What makes a file the same file: device, inode and contents; and how it is opened.
+//!
+//! Device and inode are trusted only together with the contents: inodes are used again, copies and
+//! compressed files have others, and network file systems change both. The contents are known by a
+//! [`Mark`]: the first bytes, and the bytes just before the place that was read to. Both must be as
+//! they were, so that a file written anew is told apart also when it begins as the old one did.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -9,8 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::sources::SourceError;
 
-/// How many of a file's first bytes tell it apart from another that has its inode.
-pub(super) const FINGERPRINT_BYTES: usize = 256;
+/// How many of a file's first bytes tell it apart: several lines, also where each file begins with
+/// the same header.
+pub(super) const FINGERPRINT_BYTES: usize = 1024;
+
+/// How many bytes before the position are remembered. Also how many bytes must agree before
+/// contents alone, against device and inode, say that a file is the same.
+pub(super) const ANCHOR_BYTES: usize = 64;
 
 /// Device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +38,32 @@ impl Identity {
     }
 }
 
+/// Changes with every write. The time of the last change of state cannot be set by programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// When it was last written, ms.
+    pub(super) fn modified_ms(&self) -> i64 {
+        self.modified
+            .0
+            .saturating_mul(1000)
+            .saturating_add(self.modified.1 / 1_000_000)
+    }
+}
+
 /// Checksum of a file's first bytes. It grows with the file until it covers enough of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
@@ -36,27 +72,104 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of the first `length` bytes, or of as many as there are.
-    pub(super) fn take(file: &File, length: usize) -> io::Result<Self> {
-        let mut bytes = [0; FINGERPRINT_BYTES];
-        let mut have = 0;
-        let want = length.min(FINGERPRINT_BYTES);
-        while have < want {
-            match file.read_at(&mut bytes[have..want], have as u64)? {
-                0 => break,
-                read => have += read,
-            }
+    /// Of a file's first bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let bytes = &bytes[..bytes.len().min(FINGERPRINT_BYTES)];
+        Self {
+            length: bytes.len(),
+            crc32: crc32fast::hash(bytes),
         }
-        Ok(Self {
-            length: have,
-            crc32: crc32fast::hash(&bytes[..have]),
-        })
     }
 
-    /// Whether the file begins with what this was taken of.
-    pub(super) fn matches(self, file: &File) -> io::Result<bool> {
-        Ok(Self::take(file, self.length)? == self)
+    /// Whether `bytes` begin with what this was taken of.
+    pub(super) fn begins(self, bytes: &[u8]) -> bool {
+        bytes
+            .get(..self.length)
+            .is_some_and(|start| crc32fast::hash(start) == self.crc32)
     }
+}
+
+/// How far a file was read, and what it says up to there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) head: Fingerprint,
+    /// Checksum of the first [`ANCHOR_BYTES`]; `None` while there are fewer.
+    pub(super) start: Option<u32>,
+    /// Start of the first line that was not handed over.
+    pub(super) position: u64,
+    /// Checksum of the last bytes before the position; `None` out of an old checkpoint.
+    pub(super) anchor: Option<u32>,
+}
+
+impl Mark {
+    /// Of a file with these first bytes, at its start.
+    pub(super) fn at_start(head: &[u8]) -> Self {
+        let mut mark = Self {
+            anchor: Some(anchor(&[])),
+            ..Self::default()
+        };
+        mark.cover(head);
+        mark
+    }
+
+    /// Takes over first bytes that came meanwhile.
+    pub(super) fn cover(&mut self, head: &[u8]) {
+        if head.len() > self.head.length {
+            self.head = Fingerprint::of(head);
+        }
+        self.start = head.get(..ANCHOR_BYTES).map(crc32fast::hash);
+    }
+
+    /// How many bytes before the position the anchor covers.
+    pub(super) fn anchor_bytes(&self) -> usize {
+        usize::try_from(self.position).map_or(ANCHOR_BYTES, |position| position.min(ANCHOR_BYTES))
+    }
+
+    /// Whether these are the bytes before the position.
+    pub(super) fn is_anchor(&self, bytes: &[u8]) -> bool {
+        self.anchor.is_none_or(|sum| sum == anchor(bytes))
+    }
+
+    /// Whether the file says what it said, up to the position.
+    pub(super) fn holds(&self, file: &File) -> io::Result<bool> {
+        let head = head(file)?;
+        if !self.head.begins(&head) {
+            return Ok(false);
+        }
+        let bytes = before(file, self.position)?;
+        Ok(bytes.len() == self.anchor_bytes() && self.is_anchor(&bytes))
+    }
+}
+
+/// Checksum of the bytes before a position.
+pub(super) fn anchor(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+/// The last bytes before a position, as an anchor covers them; fewer when the file is shorter.
+pub(super) fn before(file: &File, position: u64) -> io::Result<Vec<u8>> {
+    let length = position.min(ANCHOR_BYTES as u64);
+    read_up_to(file, position - length, length)
+}
+
+/// A file's first bytes, as a fingerprint covers them.
+pub(super) fn head(file: &File) -> io::Result<Vec<u8>> {
+    read_up_to(file, 0, FINGERPRINT_BYTES as u64)
+}
+
+fn read_up_to(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(FINGERPRINT_BYTES)];
+    let mut have = 0;
+    while have < bytes.len() {
+        match file.read_at(&mut bytes[have..], offset + have as u64) {
+            Ok(0) => break,
+            Ok(read) => have += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(have);
+    Ok(bytes)
 }
 
 /// Opens a regular file without blocking on anything that only looks like one. `None` for what is
@@ -72,6 +185,11 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<(File, Metadata)>> 
         .open(path)?;
     let metadata = file.metadata()?;
     Ok(metadata.is_file().then_some((file, metadata)))
+}
+
+/// Whether the server of a network file system no longer knows the open file.
+pub(super) fn is_stale(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StaleNetworkFileHandle
 }
 
 /// The error of a log that cannot be read, with the remedy.

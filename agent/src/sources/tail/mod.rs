@@ -14,26 +14,38 @@
 //! shorter at the checkpoint is not found in one; compressed files are not read.
 
 pub(crate) mod calendar;
+mod chain;
 mod checkpoint;
 mod file;
 mod identity;
+mod lines;
+mod lost;
+mod names;
+mod packed;
 mod scan;
+mod specimen;
 #[cfg(test)]
 mod tests;
 pub(crate) mod zone;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::sources::SourceError;
+use chain::{Known, Log};
 use checkpoint::SavedFile;
-use file::{Followed, Inspection};
+use file::{BUFFER_BYTES, Followed, Inspection, Orphan};
+use identity::ANCHOR_BYTES;
+pub use lost::{Loss, Lost};
+use lost::Losses;
+use names::Packing;
+use specimen::{Relation, Specimen};
 
 /// Longest line that is handed over, bytes.
-pub const LINE_MAX_BYTES: usize = 64 * 1024;
+pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 
 /// Time between looks for new files.
 const SCAN_INTERVAL: Duration = Duration::from_secs(10);
@@ -41,9 +53,6 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a rotated file must have been quiet before it is closed: nginx goes on writing to it
 /// until it is told to reopen.
 const ROTATED_QUIET: Duration = Duration::from_secs(60);
-
-/// Read at once. Larger than a line, so that reading always gets on.
-const BUFFER_BYTES: usize = 4 * LINE_MAX_BYTES;
 
 /// Read from one file before the next one has its turn.
 const TURN_BYTES: usize = 1024 * 1024;
@@ -56,8 +65,12 @@ pub trait LineSink {
     fn begin(&mut self, stretch: &Stretch<'_>);
     /// A complete line without its newline, and where in the file it starts.
     fn line(&mut self, offset: u64, line: &[u8]);
-    /// A line that was too long, or never ended.
+    /// A line, or more of them, that will not come.
     fn dropped(&mut self);
+    /// The same, with the reason.
+    fn lost(&mut self, _loss: &Loss<'_>) {
+        self.dropped();
+    }
     /// Nothing more comes from the file with this number.
     fn end(&mut self, _number: u64) {}
 }
@@ -74,7 +87,15 @@ pub struct Stretch<'a> {
     pub path: &'a Path,
     /// Where reading goes on, bytes from the start.
     pub position: u64,
-    file: Option<&'a File>,
+    before: Before<'a>,
+}
+
+/// What stands before the position of a stretch.
+#[derive(Debug)]
+enum Before<'a> {
+    File(&'a File),
+    /// First bytes of a packed file.
+    Head(&'a [u8]),
 }
 
 impl Stretch<'_> {
@@ -84,12 +105,18 @@ impl Stretch<'_> {
     /// # Errors
     /// Those of reading.
     pub fn read_before(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let Some(file) = self.file else {
-            return Ok(0);
-        };
         let before = self.position.saturating_sub(offset);
         let want = usize::try_from(before).map_or(buffer.len(), |before| before.min(buffer.len()));
-        file.read_at(&mut buffer[..want], offset)
+        match self.before {
+            Before::File(file) => file.read_at(&mut buffer[..want], offset),
+            Before::Head(head) => {
+                let start = usize::try_from(offset).ok();
+                let bytes = start.and_then(|start| head.get(start..)).unwrap_or_default();
+                let have = bytes.len().min(want);
+                buffer[..have].copy_from_slice(&bytes[..have]);
+                Ok(have)
+            }
+        }
     }
 }
 
@@ -110,6 +137,8 @@ pub struct Tailer {
     patterns: Vec<String>,
     limits: Limits,
     files: Vec<Followed>,
+    /// By path.
+    logs: BTreeMap<PathBuf, Log>,
     /// From the checkpoint, not found again yet because of an error that may pass.
     pending: Vec<SavedFile>,
     /// Patterns whose files of the first look were taken care of.
@@ -119,6 +148,35 @@ pub struct Tailer {
     next_scan: Option<Instant>,
     first_turn: usize,
     buffer: Vec<u8>,
+    losses: Losses,
+}
+
+/// Passes on, and keeps in mind what was lost.
+struct Tally<'a, S> {
+    sink: &'a mut S,
+    losses: &'a mut Losses,
+}
+
+impl<S: LineSink> LineSink for Tally<'_, S> {
+    fn ready(&self) -> bool {
+        self.sink.ready()
+    }
+    fn begin(&mut self, stretch: &Stretch<'_>) {
+        self.sink.begin(stretch);
+    }
+    fn line(&mut self, offset: u64, line: &[u8]) {
+        self.sink.line(offset, line);
+    }
+    fn dropped(&mut self) {
+        self.sink.dropped();
+    }
+    fn lost(&mut self, loss: &Loss<'_>) {
+        self.losses.add(loss);
+        self.sink.lost(loss);
+    }
+    fn end(&mut self, number: u64) {
+        self.sink.end(number);
+    }
 }
 
 impl Tailer {
@@ -129,12 +187,14 @@ impl Tailer {
             patterns,
             limits,
             files: Vec::new(),
+            logs: BTreeMap::new(),
             pending: Vec::new(),
             known: BTreeSet::new(),
             unreadable: BTreeSet::new(),
             next_scan: None,
             first_turn: 0,
             buffer: Vec::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -143,83 +203,149 @@ impl Tailer {
     /// # Errors
     /// The first thing that went wrong; all other files were read all the same.
     pub fn poll<S: LineSink>(&mut self, now: Instant, sink: &mut S) -> Result<(), SourceError> {
+        let mut losses = std::mem::take(&mut self.losses);
+        let mut tally = Tally {
+            sink,
+            losses: &mut losses,
+        };
+        let scan = self.next_scan.is_none_or(|at| now >= at);
+        let outcome = self.run(now, &mut tally);
+        if scan {
+            losses.report();
+        }
+        self.losses = losses;
+        outcome
+    }
+
+    fn run<S: LineSink>(&mut self, now: Instant, sink: &mut S) -> Result<(), SourceError> {
         let mut outcome = Ok(());
+        keep_first(&mut outcome, self.inspect(now, sink));
         if self.next_scan.is_none_or(|at| now >= at) {
             self.next_scan = Some(now + SCAN_INTERVAL);
             keep_first(&mut outcome, self.resume(now));
+            // What was read before is found before anything is taken for new.
+            keep_first(&mut outcome, self.look(true, now, sink));
             keep_first(&mut outcome, self.scan(now));
+            self.forget_gone();
         }
-        keep_first(&mut outcome, self.inspect(now, sink));
+        keep_first(&mut outcome, self.look(false, now, sink));
         keep_first(&mut outcome, self.read(now, sink));
-        self.files.retain_mut(|file| {
-            let finished = file.finished(now, ROTATED_QUIET);
-            if finished {
-                if file.has_open_end() {
-                    sink.begin(&file.stretch());
-                    sink.dropped();
-                }
-                sink.end(file.number);
-            }
-            !finished
-        });
+        self.retire(now, sink);
         outcome
     }
 
     /// Looks for rotation and truncation.
     fn inspect<S: LineSink>(&mut self, now: Instant, sink: &mut S) -> Result<(), SourceError> {
         let mut outcome = Ok(());
+        let mut stale = Vec::new();
         for position in 0..self.files.len() {
-            match self.files[position].inspect(now) {
+            let inspection = self.files[position].inspect(now);
+            let file = &self.files[position];
+            let (pattern, path) = (file.pattern, file.path.clone());
+            match inspection {
                 Ok(Inspection::Same) => {}
-                Ok(Inspection::Truncated { before }) => {
-                    sink.end(before.number);
-                    keep_first(&mut outcome, self.finish_copy(*before, now));
+                Ok(Inspection::Truncated { number, orphan }) => {
+                    sink.end(number);
+                    self.leave(&path, orphan);
                 }
                 Ok(Inspection::Replaced) => {
-                    let (pattern, path) = {
-                        let file = &self.files[position];
-                        (file.pattern, file.path.clone())
-                    };
+                    if let Some(log) = self.logs.get_mut(&path) {
+                        log.due = true;
+                    }
                     keep_first(&mut outcome, self.open(pattern, &path, true, now));
                 }
+                Ok(Inspection::Stale) => stale.push(position),
                 Err(error) => keep_first(&mut outcome, Err(error)),
             }
+        }
+        for position in stale.into_iter().rev() {
+            let file = self.files.swap_remove(position);
+            sink.end(file.number);
+            self.leave(&file.path, file.orphan(Lost::RotatedAway));
+            // To be looked for at once, and opened anew if it is another file.
+            self.next_scan = None;
         }
         outcome
     }
 
-    /// Reads in turns, so that one long file does not starve the others.
+    /// Reads in turns, so that one long log does not starve the others; within a log, a generation
+    /// before the next one.
     fn read<S: LineSink>(&mut self, now: Instant, sink: &mut S) -> Result<(), SourceError> {
         let mut outcome = Ok(());
         let mut budget = self.limits.run_max_bytes;
-        let count = self.files.len();
-        self.buffer.resize(BUFFER_BYTES, 0);
-        self.first_turn = (self.first_turn + 1) % count.max(1);
+        self.files.sort_by(|one, other| {
+            let age = |file: &Followed| (!file.rotated, file.modified_ms, file.number);
+            one.path.cmp(&other.path).then(age(one).cmp(&age(other)))
+        });
+        let mut logs: Vec<&mut [Followed]> = self
+            .files
+            .chunk_by_mut(|one, other| one.path == other.path)
+            .collect();
+        self.first_turn = (self.first_turn + 1) % logs.len().max(1);
+        logs.rotate_left(self.first_turn);
         loop {
             let mut read = 0;
-            for turn in 0..count {
-                let file = &mut self.files[(self.first_turn + turn) % count];
-                sink.begin(&file.stretch());
+            for generations in &mut logs {
                 let mut left = budget.min(TURN_BYTES);
-                while left > 0 && sink.ready() {
-                    match file.read(&mut self.buffer, left, now, sink) {
-                        Ok(0) => break,
-                        Ok(bytes) => {
-                            left = left.saturating_sub(bytes);
-                            budget = budget.saturating_sub(bytes);
-                            read += bytes;
+                for file in generations.iter_mut() {
+                    sink.begin(&file.stretch());
+                    let mut drained = false;
+                    while left > 0 && sink.ready() {
+                        match file.read(&mut self.buffer, now, sink) {
+                            Ok(0) => {
+                                drained = true;
+                                break;
+                            }
+                            Ok(bytes) => {
+                                left = left.saturating_sub(bytes);
+                                budget = budget.saturating_sub(bytes);
+                                read += bytes;
+                            }
+                            Err(error) => {
+                                keep_first(&mut outcome, Err(error));
+                                drained = true;
+                                break;
+                            }
                         }
-                        Err(error) => {
-                            keep_first(&mut outcome, Err(error));
-                            break;
-                        }
+                    }
+                    if !drained {
+                        break;
                     }
                 }
             }
             if read == 0 || budget == 0 || !sink.ready() {
-                return outcome;
+                break;
             }
         }
+        // Grown for a long line.
+        self.buffer.truncate(BUFFER_BYTES);
+        self.buffer.shrink_to(BUFFER_BYTES);
+        outcome
+    }
+
+    /// Lets go files that nothing more is expected of, and remembers that they are done.
+    fn retire<S: LineSink>(&mut self, now: Instant, sink: &mut S) {
+        let logs = &mut self.logs;
+        self.files.retain_mut(|file| {
+            let finished = file.is_finished(now, ROTATED_QUIET);
+            if finished {
+                file.finish(sink);
+                sink.end(file.number);
+                if let Some(log) = logs.get_mut(&file.path) {
+                    log.known.push(Known {
+                        mark: file.mark,
+                        skipping: file.skipping,
+                        whole: file.is_whole(),
+                        modified_ms: file.modified_ms,
+                        seen: file.stamp().map(|stamp| (file.identity, stamp)),
+                        absent: 0,
+                    });
+                    // The next generation has its turn.
+                    log.due = true;
+                }
+            }
+            !finished
+        });
     }
 
     /// Starts following a file, unless it is followed already.
@@ -230,20 +356,80 @@ impl Tailer {
         from_start: bool,
         now: Instant,
     ) -> Result<(), SourceError> {
-        if self.pending.iter().any(|saved| saved.path == path) {
+        let pending = self.pending.iter().any(|saved| saved.path == path);
+        let log = self.logs.get(path);
+        if pending || log.is_some_and(|log| log.orphans.iter().any(|orphan| orphan.live)) {
             return Ok(());
         }
-        let Some(file) = Followed::open(pattern, path, from_start, now)? else {
+        let Some(mut file) = Followed::open(pattern, path, from_start, now)? else {
             return Ok(());
         };
-        if self
-            .files
-            .iter()
-            .any(|other| other.identity == file.identity)
-        {
+        let mut open = self.files.iter_mut();
+        if let Some(other) = open.find(|other| other.identity == file.identity) {
+            if other.path == path {
+                // Back at its place.
+                other.rotated = false;
+            }
             return Ok(());
         }
-        self.admit(file)
+        if from_start && let Some((mark, skipping)) = self.read_before(path) {
+            file.mark = mark;
+            file.skipping = skipping;
+        }
+        self.admit(file)?;
+        self.log(pattern, path);
+        Ok(())
+    }
+
+    /// How far a file that has a new name was read under another one.
+    fn read_before(&self, path: &Path) -> Option<(identity::Mark, bool)> {
+        let specimen = Specimen::open(path, Packing::None).ok()??;
+        let logs = self.logs.values();
+        logs.filter_map(|log| {
+            let (at, relation) = log.best(&specimen).ok()??;
+            let known = log.known.get(at)?;
+            let told = !known.whole && known.mark.position >= ANCHOR_BYTES as u64;
+            (told && relation != Relation::Shorter).then_some((known.mark, known.skipping))
+        })
+        .max_by_key(|(mark, _)| mark.position)
+    }
+
+    /// The log at a path is known from now on.
+    fn log(&mut self, pattern: usize, path: &Path) {
+        if !self.logs.contains_key(path) {
+            let log = Log {
+                pattern,
+                due: true,
+                ..Log::default()
+            };
+            self.logs.insert(path.to_owned(), log);
+        }
+    }
+
+    /// Lets go logs of which nothing is left. Those named in full stay: their generations are to be
+    /// known when the log comes back.
+    fn forget_gone(&mut self) {
+        let (files, patterns) = (&self.files, &self.patterns);
+        self.logs.retain(|path, log| {
+            let is_named = patterns.get(log.pattern).map(Path::new) == Some(path);
+            is_named
+                || !log.known.is_empty()
+                || !log.orphans.is_empty()
+                || files.iter().any(|file| file.path == *path)
+                || path.exists()
+        });
+    }
+
+    /// What was read of a file has to be found again.
+    fn leave(&mut self, path: &Path, orphan: Orphan) {
+        // Nothing was ever seen in it.
+        if orphan.mark.head.length == 0 && orphan.size.is_none_or(|size| size == 0) {
+            return;
+        }
+        if let Some(log) = self.logs.get_mut(path) {
+            log.orphans.push(orphan);
+            log.due = true;
+        }
     }
 
     fn admit(&mut self, file: Followed) -> Result<(), SourceError> {

@@ -1,20 +1,13 @@
-//! Finding files: what patterns lead to, and where a rotated file went.
+//! Finding files: what patterns lead to.
 
-use std::fs::{File, Metadata};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::chain::NAMES_MAX;
 use super::file::Followed;
-use super::identity::{Fingerprint, Identity, open_regular};
+use super::names::{is_put_aside, live_of_infix};
 use super::{Tailer, keep_first};
 use crate::sources::SourceError;
-
-/// Most names looked at for one pattern or in one folder.
-const NAMES_MAX: usize = 4096;
-
-/// Shortest fingerprint that tells a copy: two files may well share a first word.
-const COPY_FINGERPRINT_MIN: usize = 32;
 
 impl Tailer {
     /// Starts following files that are new.
@@ -24,6 +17,9 @@ impl Tailer {
             let text = self.patterns[pattern].clone();
             let first_look = !self.known.contains(&text);
             let (paths, problem) = expand(&text);
+            if !is_glob(&text) {
+                self.log(pattern, Path::new(&text));
+            }
             keep_first(&mut outcome, problem);
             for path in paths {
                 let live = |file: &Followed| !file.rotated && file.path == path;
@@ -50,10 +46,14 @@ impl Tailer {
     }
 }
 
+fn is_glob(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '['])
+}
+
 /// The files a pattern leads to. A wildcard does not lead to files that rotation has put aside:
 /// they are read by what they are, not by their names.
 fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
-    if !pattern.contains(['*', '?', '[']) {
+    if !is_glob(pattern) {
         return (vec![PathBuf::from(pattern)], Ok(()));
     }
     let entries = match glob::glob(pattern) {
@@ -74,7 +74,7 @@ fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
                     path.display()
                 ))),
             ),
-            Ok(path) if is_put_aside(&path) => {}
+            Ok(path) if is_put_aside(&path) || is_beside_its_log(&path) => {}
             Ok(path) => paths.push(path),
             Err(error) => {
                 let path = error.path().to_owned();
@@ -86,76 +86,9 @@ fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
     (paths, outcome)
 }
 
-/// Whether a name is one that rotation gives: `.1`, `-20261123`, `.gz`, `.old`.
-fn is_put_aside(path: &Path) -> bool {
+/// Whether a name like `access.1.log` belongs to an `access.log` that is there too.
+fn is_beside_its_log(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    let Some((_, ending)) = name.and_then(|name| name.rsplit_once(['.', '-'])) else {
-        return false;
-    };
-    matches!(ending, "gz" | "bz2" | "xz" | "zst" | "lz4" | "old" | "bak")
-        || (!ending.is_empty() && ending.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// A file that is no longer where it was.
-pub(super) struct Wanted<'a> {
-    /// Where it was.
-    pub(super) path: &'a Path,
-    /// What it was; `None` when only a copy of it is to be found.
-    pub(super) identity: Option<Identity>,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) position: u64,
-}
-
-/// Looks in the folder for the file itself, else for the newest copy of it that goes at least as
-/// far as it was read. Files being followed are neither.
-pub(super) fn find_sibling(wanted: &Wanted<'_>, followed: &[Followed]) -> Option<(File, Metadata)> {
-    let folder = std::fs::read_dir(wanted.path.parent()?).ok()?;
-    let mut copy: Option<(File, Metadata)> = None;
-    for entry in folder.take(NAMES_MAX).filter_map(Result::ok) {
-        let Ok(Some((file, metadata))) = matching(&entry.path(), wanted) else {
-            continue;
-        };
-        let identity = Identity::of(&metadata);
-        if followed.iter().any(|other| other.identity == identity) {
-            continue;
-        }
-        if wanted.identity == Some(identity) {
-            return Some((file, metadata));
-        }
-        let newer = copy
-            .as_ref()
-            .is_none_or(|(_, best)| best.modified().ok() < metadata.modified().ok());
-        if newer && wanted.fingerprint.length >= COPY_FINGERPRINT_MIN {
-            copy = Some((file, metadata));
-        }
-    }
-    copy
-}
-
-fn matching(path: &Path, wanted: &Wanted<'_>) -> io::Result<Option<(File, Metadata)>> {
-    let Some((file, metadata)) = open_regular(path)? else {
-        return Ok(None);
-    };
-    let fits = metadata.len() >= wanted.position && wanted.fingerprint.matches(&file)?;
-    Ok(fits.then_some((file, metadata)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_rotation_gives_are_told_from_live_ones() {
-        for name in [
-            "access.log.1",
-            "access.log.2.gz",
-            "access.log-20261123",
-            "access.log.old",
-        ] {
-            assert!(is_put_aside(Path::new(name)), "{name}");
-        }
-        for name in ["access.log", "crm-access.log", "access_log", "access-2.log"] {
-            assert!(!is_put_aside(Path::new(name)), "{name}");
-        }
-    }
+    name.and_then(live_of_infix)
+        .is_some_and(|live| path.with_file_name(live).exists())
 }

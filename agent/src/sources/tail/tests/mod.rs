@@ -134,10 +134,11 @@ fn reading_starts_at_the_end_at_first_and_at_the_start_of_later_files() {
 #[test]
 fn a_line_that_is_too_long_is_dropped_whole_wherever_it_is_cut() {
     for length in [
+        BUFFER_BYTES,
         LINE_MAX_BYTES,
         LINE_MAX_BYTES + 1,
-        BUFFER_BYTES,
-        3 * BUFFER_BYTES + 7,
+        LINE_MAX_BYTES + 2 * BUFFER_BYTES,
+        3 * LINE_MAX_BYTES + 7,
     ] {
         let mut bench = Bench::new(true);
         let mut sink = Lines::default();
@@ -277,7 +278,7 @@ fn an_unreadable_log_is_an_error_that_stops_no_other_and_heals() {
 #[test]
 fn what_is_no_checkpoint_is_refused() {
     let mut bench = Bench::new(true);
-    for text in ["", "{}", r#"{"version":2,"patterns":[],"files":[]}"#] {
+    for text in ["", "{}", r#"{"version":3,"patterns":[],"files":[]}"#] {
         assert!(bench.tailer.restore(text.as_bytes()).is_err(), "{text}");
     }
 }

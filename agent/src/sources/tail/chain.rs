@@ -1,0 +1,488 @@
+//! The generations of a log: what rotation put aside, which of it was read, and which was not.
+//!
+//! For each log the generations that lie beside it are remembered by their contents once nothing in
+//! them is left to read. One that is not remembered came into being since, and is read: from where
+//! reading stopped when it is what became of a file that was being read, else from its start. The
+//! first look at a log remembers all there are, unread.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::file::Orphan;
+use super::identity::{ANCHOR_BYTES, Identity, Mark, Stamp, unreadable};
+use super::names::{self, Generation, Packing};
+use super::specimen::{Relation, Specimen};
+use super::{LineSink, Loss, Lost, Tailer, keep_first};
+use crate::sources::SourceError;
+
+/// Most names looked at for one pattern or in one folder.
+pub(super) const NAMES_MAX: usize = 4096;
+
+/// Most generations of a log remembered one by one. Older ones are told by their time.
+pub(super) const KNOWN_MAX: usize = 32;
+
+/// The same for all logs together: they travel with each checkpoint.
+pub(super) const KNOWN_TOTAL_MAX: usize = 4096;
+
+/// Most generations of a log opened at once, in their order.
+const OPEN_MAX: usize = 4;
+
+/// What was written so much earlier than the newest was lies there from elsewhere: an unpacked
+/// archive. Less would lose lines when the host's clock is set back.
+const OLD_MS: i64 = 24 * 3_600_000;
+
+/// Looks in which a remembered generation may be missing: a folder is not listed in one moment.
+const ABSENT_MAX: u8 = 6;
+
+/// Looks that may fail to find a file before it counts as gone.
+const TRIES_MAX: u8 = 2;
+
+/// A generation that nothing is left to read of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) mark: Mark,
+    pub(super) skipping: bool,
+    /// Only its first bytes are known: it was not read.
+    pub(super) whole: bool,
+    pub(super) modified_ms: i64,
+    /// Where it was found to be so last.
+    pub(super) seen: Option<(Identity, Stamp)>,
+    pub(super) absent: u8,
+}
+
+/// What is known of a log apart from the files being read.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) pattern: usize,
+    pub(super) known: Vec<Known>,
+    /// When the newest of its files was written, by the last look that left nothing unread.
+    pub(super) newest_ms: i64,
+    /// Generations this old are no longer remembered one by one.
+    pub(super) forgotten_ms: Option<i64>,
+    /// Whether the generations there at first are remembered.
+    pub(super) registered: bool,
+    /// To be looked at without waiting for the next scan.
+    pub(super) due: bool,
+    pub(super) orphans: Vec<Orphan>,
+}
+
+/// A generation as the folder lists it.
+struct Sibling {
+    path: PathBuf,
+    generation: Generation,
+    identity: Identity,
+    stamp: Stamp,
+}
+
+impl Tailer {
+    /// Looks after generations of all logs, or of those where something happened.
+    pub(super) fn look<S: LineSink>(
+        &mut self,
+        all: bool,
+        now: Instant,
+        sink: &mut S,
+    ) -> Result<(), SourceError> {
+        let mut outcome = Ok(());
+        let paths: Vec<PathBuf> = self
+            .logs
+            .iter()
+            .filter(|(_, log)| all || log.due)
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in paths {
+            if let Some(mut log) = self.logs.remove(&path) {
+                log.due = false;
+                keep_first(&mut outcome, self.look_at(&path, &mut log, now, sink));
+                self.logs.insert(path, log);
+            }
+        }
+        outcome
+    }
+
+    fn look_at<S: LineSink>(
+        &mut self,
+        path: &Path,
+        log: &mut Log,
+        now: Instant,
+        sink: &mut S,
+    ) -> Result<(), SourceError> {
+        let siblings = siblings(path).map_err(|error| unreadable(path, error))?;
+        let mut outcome = self.find_moved(path, log, &siblings, now);
+        for known in &mut log.known {
+            known.absent = known.absent.saturating_add(1);
+        }
+        let mut unread = 0;
+        let live = self.files.iter().filter(|file| file.path == path);
+        let mut newest_ms = live.fold(log.newest_ms, |newest, file| newest.max(file.modified_ms));
+        for sibling in &siblings {
+            newest_ms = newest_ms.max(sibling.stamp.modified_ms());
+            if self.is_open(sibling.identity) {
+                unread += 1;
+                continue;
+            }
+            let seen = Some((sibling.identity, sibling.stamp));
+            if let Some(known) = log.known.iter_mut().find(|known| known.seen == seen) {
+                known.absent = 0;
+                continue;
+            }
+            match self.examine(path, log, sibling, unread < OPEN_MAX, now, sink) {
+                Ok(true) => {}
+                Ok(false) => unread += 1,
+                Err(error) => {
+                    unread += 1;
+                    keep_first(&mut outcome, Err(error));
+                }
+            }
+        }
+        log.registered = true;
+        if unread == 0 {
+            log.newest_ms = newest_ms;
+        }
+        if outcome.is_ok() {
+            self.give_up(path, log, sink);
+        }
+        let most = (KNOWN_TOTAL_MAX / self.logs.len().max(1)).clamp(1, KNOWN_MAX);
+        log.forget(most);
+        outcome
+    }
+
+    fn is_open(&self, identity: Identity) -> bool {
+        self.files.iter().any(|file| file.identity == identity)
+    }
+
+    /// Finds files that only have another name, and those at their place under another identity.
+    fn find_moved(
+        &mut self,
+        path: &Path,
+        log: &mut Log,
+        siblings: &[Sibling],
+        now: Instant,
+    ) -> Result<(), SourceError> {
+        let mut outcome = Ok(());
+        for orphan in std::mem::take(&mut log.orphans) {
+            let there = siblings
+                .iter()
+                .find(|sibling| orphan.identity == Some(sibling.identity))
+                .map(|sibling| (sibling.path.as_path(), sibling.generation.packing, false));
+            let live = orphan.live && orphan.mark.position >= ANCHOR_BYTES as u64;
+            let there = there.or_else(|| live.then_some((path, Packing::None, true)));
+            let found = match there {
+                Some((there, packing, live)) => match Specimen::open(there, packing) {
+                    Ok(Some(specimen)) if !self.is_open(specimen.identity()) => {
+                        match specimen.relation(&orphan.mark) {
+                            Ok(Relation::Same | Relation::More) => Some((specimen, live)),
+                            _ => None,
+                        }
+                    }
+                    _ => None,
+                },
+                None => None,
+            };
+            let Some((specimen, live)) = found else {
+                log.orphans.push(orphan);
+                continue;
+            };
+            let mut followed = specimen.follow(log.pattern, path.to_owned(), orphan.mark, now);
+            followed.skipping = orphan.skipping;
+            followed.rotated = !live;
+            if let Err(error) = self.admit(followed) {
+                log.orphans.push(orphan);
+                keep_first(&mut outcome, Err(error));
+            }
+        }
+        outcome
+    }
+
+    /// Sees what a generation is. Returns whether nothing in it is left to read.
+    fn examine<S: LineSink>(
+        &mut self,
+        path: &Path,
+        log: &mut Log,
+        sibling: &Sibling,
+        room: bool,
+        now: Instant,
+        sink: &mut S,
+    ) -> Result<bool, SourceError> {
+        let failed = |error| unreadable(&sibling.path, error);
+        let specimen = match Specimen::open(&sibling.path, sibling.generation.packing) {
+            Ok(Some(specimen)) if !specimen.is_empty() => specimen,
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if is_damage(&error) => {
+                log.examine_damaged(path, sibling, sink).map_err(failed)?;
+                return Ok(true);
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let remember = |log: &mut Log, mark, whole, skipping| {
+            log.known.push(Known {
+                mark,
+                skipping,
+                whole,
+                modified_ms: specimen.stamp().modified_ms(),
+                seen: Some((specimen.identity(), specimen.stamp())),
+                absent: 0,
+            });
+        };
+        for at in 0..log.orphans.len() {
+            let orphan = log.orphans[at].clone();
+            let relation = specimen.relation(&orphan.mark).map_err(failed)?;
+            let is_copy = orphan.reason == Lost::Truncated;
+            if relation == Relation::Other || (relation == Relation::Shorter && !is_copy) {
+                continue;
+            }
+            let length = specimen.size();
+            if relation == Relation::More {
+                let mut followed = specimen.follow(log.pattern, path.to_owned(), orphan.mark, now);
+                followed.skipping = orphan.skipping;
+                self.admit(followed)?;
+                log.orphans.remove(at);
+                report_truncated(path, &orphan, length.unwrap_or(u64::MAX), sink);
+                return Ok(false);
+            }
+            if relation == Relation::Same {
+                remember(log, orphan.mark, false, orphan.skipping);
+            } else {
+                remember(log, specimen.at_end().map_err(failed)?, length.is_none(), false);
+            }
+            log.orphans.remove(at);
+            report_truncated(path, &orphan, length.unwrap_or(u64::MAX), sink);
+            return Ok(true);
+        }
+        for file in self.files.iter().filter(|file| file.path == path) {
+            if specimen.relation(&file.mark).map_err(failed)? != Relation::Other {
+                // A copy of what is being read.
+                return Ok(false);
+            }
+        }
+        match log.best(&specimen).map_err(failed)? {
+            None => {}
+            Some((_, Relation::Shorter)) => {
+                remember(log, specimen.at_end().map_err(failed)?, specimen.size().is_none(), false);
+                return Ok(true);
+            }
+            Some((at, Relation::More)) => {
+                let known = log.known[at];
+                let mut followed = specimen.follow(log.pattern, path.to_owned(), known.mark, now);
+                followed.skipping = known.skipping;
+                self.admit(followed)?;
+                log.known.remove(at);
+                return Ok(false);
+            }
+            Some((at, _)) => {
+                let known = log.known[at];
+                if known.absent == 0 {
+                    remember(log, known.mark, known.whole, known.skipping);
+                } else {
+                    let known = &mut log.known[at];
+                    known.seen = Some((specimen.identity(), specimen.stamp()));
+                    known.absent = 0;
+                }
+                return Ok(true);
+            }
+        }
+        let modified_ms = sibling.stamp.modified_ms();
+        if !log.registered || log.is_old(modified_ms) {
+            remember(log, specimen.at_end().map_err(failed)?, specimen.size().is_none(), false);
+            return Ok(true);
+        }
+        if specimen.packing() == Packing::Other {
+            log.report_unreadable(path, modified_ms, sink);
+            remember(log, specimen.at_start(), true, false);
+            return Ok(true);
+        }
+        if room {
+            let mark = specimen.at_start();
+            self.admit(specimen.follow(log.pattern, path.to_owned(), mark, now))?;
+        }
+        Ok(false)
+    }
+
+    /// Counts as lost what several looks did not find.
+    fn give_up<S: LineSink>(&self, path: &Path, log: &mut Log, sink: &mut S) {
+        log.orphans.retain_mut(|orphan| {
+            orphan.tries += 1;
+            if orphan.tries < TRIES_MAX {
+                return true;
+            }
+            if orphan.reason == Lost::Truncated {
+                report_truncated(path, orphan, orphan.mark.position, sink);
+            } else {
+                sink.lost(&Loss {
+                    reason: orphan.reason,
+                    path,
+                    bytes: None,
+                });
+            }
+            false
+        });
+    }
+}
+
+impl Log {
+    /// The remembered generation that a file tells most about, and what the file is to it.
+    pub(super) fn best(&self, specimen: &Specimen) -> io::Result<Option<(usize, Relation)>> {
+        let mut best: Option<(usize, Relation)> = None;
+        for (at, known) in self.known.iter().enumerate() {
+            let relation = match known.whole {
+                true if specimen.is(known.mark.head) => Relation::Same,
+                true => Relation::Other,
+                false => specimen.relation(&known.mark)?,
+            };
+            let better = match (relation, best) {
+                (Relation::Other, _) => false,
+                (_, None) => true,
+                (Relation::Same, Some((then, Relation::Same))) => {
+                    // The one that is not found anywhere else yet.
+                    known.absent > self.known[then].absent
+                }
+                (Relation::Same, _) => true,
+                (Relation::Shorter, Some((_, Relation::More))) => true,
+                (Relation::More, Some((then, Relation::More))) => {
+                    known.mark.position > self.known[then].mark.position
+                }
+                _ => false,
+            };
+            if better {
+                best = Some((at, relation));
+            }
+        }
+        Ok(best)
+    }
+
+    /// Whether a generation was there before anything that may be unread.
+    fn is_old(&self, modified_ms: i64) -> bool {
+        modified_ms < self.newest_ms.saturating_sub(OLD_MS)
+            || self.forgotten_ms.is_some_and(|limit| modified_ms <= limit)
+    }
+
+    /// Keeps at most so many generations in mind.
+    fn forget(&mut self, most: usize) {
+        self.known.retain(|known| known.absent <= ABSENT_MAX);
+        while self.known.len() > most {
+            let oldest = self
+                .known
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, known)| (known.absent == 0, known.modified_ms));
+            let Some((at, oldest)) = oldest else {
+                return;
+            };
+            if oldest.absent == 0 {
+                let limit = self.forgotten_ms.unwrap_or(i64::MIN);
+                self.forgotten_ms = Some(limit.max(oldest.modified_ms));
+            }
+            self.known.swap_remove(at);
+        }
+    }
+
+    /// A packed file that cannot be unpacked from its start on.
+    fn examine_damaged<S: LineSink>(
+        &mut self,
+        path: &Path,
+        sibling: &Sibling,
+        sink: &mut S,
+    ) -> io::Result<()> {
+        // Known by the bytes as they are.
+        let Some(raw) = Specimen::open(&sibling.path, Packing::Other)? else {
+            return Ok(());
+        };
+        let seen = Some((raw.identity(), raw.stamp()));
+        if let Some((at, _)) = self.best(&raw)? {
+            let known = &mut self.known[at];
+            known.seen = seen;
+            known.absent = 0;
+            return Ok(());
+        }
+        let modified_ms = raw.stamp().modified_ms();
+        if self.registered && !self.is_old(modified_ms) {
+            self.report_unreadable(path, modified_ms, sink);
+        }
+        self.known.push(Known {
+            mark: raw.at_start(),
+            skipping: false,
+            whole: true,
+            modified_ms,
+            seen,
+            absent: 0,
+        });
+        Ok(())
+    }
+
+    /// Unless it was read before it was packed: packing keeps the time.
+    fn report_unreadable<S: LineSink>(&self, path: &Path, modified_ms: i64, sink: &mut S) {
+        let mut known = self.known.iter();
+        if !known.any(|known| known.modified_ms == modified_ms) {
+            sink.lost(&Loss {
+                reason: Lost::Unreadable,
+                path,
+                bytes: None,
+            });
+        }
+    }
+}
+
+/// Bytes that were seen before a truncation and are neither read nor in the copy.
+fn report_truncated<S: LineSink>(path: &Path, orphan: &Orphan, kept: u64, sink: &mut S) {
+    let kept = kept.max(orphan.mark.position);
+    let lost = orphan.size.map_or(0, |size| size.saturating_sub(kept));
+    if orphan.reason == Lost::Truncated && lost > 0 {
+        sink.lost(&Loss {
+            reason: Lost::Truncated,
+            path,
+            bytes: Some(lost),
+        });
+    }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof, Unsupported};
+    matches!(
+        error.kind(),
+        InvalidData | InvalidInput | Other | UnexpectedEof | Unsupported
+    )
+}
+
+/// What rotation put aside of a log, oldest first.
+fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
+    let (Some(folder), Some(live)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return Ok(Vec::new());
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found: Vec<(String, Generation)> = entries
+        .take(NAMES_MAX)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| {
+            let generation = names::generation(live, &name)?;
+            Some((name, generation))
+        })
+        .collect();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut siblings = Vec::new();
+    for (name, generation) in &found {
+        // While a file and its packed form are both there, the latter is being made.
+        let (base, packing) = names::unpacked(name);
+        let original = |(other, _): &(String, Generation)| other.as_str().cmp(base);
+        if packing != Packing::None && (base == live || found.binary_search_by(original).is_ok()) {
+            continue;
+        }
+        let path = folder.join(name);
+        let Ok(metadata) = std::fs::metadata(&path) else {
+            continue;
+        };
+        siblings.push(Sibling {
+            path,
+            generation: *generation,
+            identity: Identity::of(&metadata),
+            stamp: Stamp::of(&metadata),
+        });
+    }
+    siblings.sort_by_key(|sibling| (sibling.stamp.modified_ms(), sibling.generation.rank));
+    Ok(siblings)
+}
