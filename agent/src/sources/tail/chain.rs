@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) skipping: bool,
     /// Only its first bytes are known: it was not read.
     pub(super) whole: bool,
+    /// A packed file was read to its end: nothing will follow.
+    pub(super) complete: bool,
     pub(super) modified_ms: i64,
     /// Where it was found to be so last.
     pub(super) seen: Option<(Identity, Stamp)>,
@@ -108,6 +110,7 @@ impl Tailer {
         sink: &mut S,
     ) -> Result<(), SourceError> {
         let siblings = siblings(path).map_err(|error| unreadable(path, error))?;
+        let waiting = log.orphans.iter().any(|orphan| orphan.live);
         let mut outcome = self.find_moved(path, log, &siblings, now);
         for known in &mut log.known {
             known.absent = known.absent.saturating_add(1);
@@ -140,7 +143,12 @@ impl Tailer {
             log.newest_ms = newest_ms;
         }
         if outcome.is_ok() {
-            self.give_up(path, log, sink);
+            give_up(path, log, sink);
+        }
+        log.due |= !log.orphans.is_empty();
+        if waiting && log.orphans.is_empty() {
+            // What took their path can be followed now.
+            self.next_scan = None;
         }
         let most = (KNOWN_TOTAL_MAX / self.logs.len().max(1)).clamp(1, KNOWN_MAX);
         log.forget(most);
@@ -220,6 +228,7 @@ impl Tailer {
                 mark,
                 skipping,
                 whole,
+                complete: false,
                 modified_ms: specimen.stamp().modified_ms(),
                 seen: Some((specimen.identity(), specimen.stamp())),
                 absent: 0,
@@ -228,8 +237,9 @@ impl Tailer {
         for at in 0..log.orphans.len() {
             let orphan = log.orphans[at].clone();
             let relation = specimen.relation(&orphan.mark).map_err(failed)?;
-            let is_copy = orphan.reason == Lost::Truncated;
-            if relation == Relation::Other || (relation == Relation::Shorter && !is_copy) {
+            let is_copied = orphan.identity.is_none();
+            let told = is_copied || specimen.begins_with(&orphan.mark);
+            if relation == Relation::Other || (relation == Relation::Shorter && !told) {
                 continue;
             }
             let length = specimen.size();
@@ -246,12 +256,15 @@ impl Tailer {
             } else {
                 remember(log, specimen.at_end().map_err(failed)?, length.is_none(), false);
             }
-            log.orphans.remove(at);
-            report_truncated(path, &orphan, length.unwrap_or(u64::MAX), sink);
+            // A copy that was made before; the file itself, if not truncated since, is elsewhere.
+            if relation == Relation::Same || is_copied {
+                log.orphans.remove(at);
+                report_truncated(path, &orphan, length.unwrap_or(u64::MAX), sink);
+            }
             return Ok(true);
         }
         for file in self.files.iter().filter(|file| file.path == path) {
-            if specimen.relation(&file.mark).map_err(failed)? != Relation::Other {
+            if specimen.is_of(file).map_err(failed)? {
                 // A copy of what is being read.
                 return Ok(false);
             }
@@ -282,6 +295,10 @@ impl Tailer {
                 return Ok(true);
             }
         }
+        let is_live_open = self.files.iter().any(|file| file.path == path && !file.rotated);
+        if !is_live_open && specimen.is_copy_of_path(path).map_err(failed)? {
+            return Ok(false);
+        }
         let modified_ms = sibling.stamp.modified_ms();
         if !log.registered || log.is_old(modified_ms) {
             remember(log, specimen.at_end().map_err(failed)?, specimen.size().is_none(), false);
@@ -298,26 +315,6 @@ impl Tailer {
         }
         Ok(false)
     }
-
-    /// Counts as lost what several looks did not find.
-    fn give_up<S: LineSink>(&self, path: &Path, log: &mut Log, sink: &mut S) {
-        log.orphans.retain_mut(|orphan| {
-            orphan.tries += 1;
-            if orphan.tries < TRIES_MAX {
-                return true;
-            }
-            if orphan.reason == Lost::Truncated {
-                report_truncated(path, orphan, orphan.mark.position, sink);
-            } else {
-                sink.lost(&Loss {
-                    reason: orphan.reason,
-                    path,
-                    bytes: None,
-                });
-            }
-            false
-        });
-    }
 }
 
 impl Log {
@@ -329,6 +326,22 @@ impl Log {
                 true if specimen.is(known.mark.head) => Relation::Same,
                 true => Relation::Other,
                 false => specimen.relation(&known.mark)?,
+            };
+            let relation = match relation {
+                Relation::More if known.complete && specimen.is(known.mark.head) => {
+                    Relation::Same
+                }
+                // Few bytes say so: many files begin with an empty line.
+                Relation::More
+                    if known.mark.position < ANCHOR_BYTES as u64
+                        && known.seen.map(|(identity, _)| identity)
+                            != Some(specimen.identity()) =>
+                {
+                    Relation::Other
+                }
+                // The same, and nothing suggests that there is a copy.
+                Relation::Shorter if !specimen.begins_with(&known.mark) => Relation::Other,
+                relation => relation,
             };
             let better = match (relation, best) {
                 (Relation::Other, _) => false,
@@ -403,6 +416,7 @@ impl Log {
             mark: raw.at_start(),
             skipping: false,
             whole: true,
+            complete: false,
             modified_ms,
             seen,
             absent: 0,
@@ -421,6 +435,26 @@ impl Log {
             });
         }
     }
+}
+
+/// Counts as lost what several looks did not find.
+fn give_up<S: LineSink>(path: &Path, log: &mut Log, sink: &mut S) {
+    log.orphans.retain_mut(|orphan| {
+        orphan.tries += 1;
+        if orphan.tries < TRIES_MAX {
+            return true;
+        }
+        if orphan.reason == Lost::Truncated {
+            report_truncated(path, orphan, orphan.mark.position, sink);
+        } else {
+            sink.lost(&Loss {
+                reason: orphan.reason,
+                path,
+                bytes: None,
+            });
+        }
+        false
+    });
 }
 
 /// Bytes that were seen before a truncation and are neither read nor in the copy.

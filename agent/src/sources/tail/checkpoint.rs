@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{Known, Log};
 use super::file::{Followed, Orphan};
-use super::identity::{Fingerprint, Identity, Mark, open_regular, unreadable};
+use super::identity::{self, Fingerprint, Identity, Mark, open_regular, unreadable};
 use super::{Lost, Tailer, keep_first};
 use crate::sources::SourceError;
 
@@ -60,8 +60,13 @@ impl SavedFile {
 }
 
 /// Length and checksum of the first bytes, their start, position (none when only the first bytes
-/// are known), anchor, whether inside of a line to skip, when written in ms.
-type SavedKnown = (usize, u32, Option<u32>, Option<u64>, Option<u32>, bool, i64);
+/// are known), anchor, flags, when written in ms.
+type SavedKnown = (usize, u32, Option<u32>, Option<u64>, Option<u32>, u8, i64);
+
+/// Inside of a line that is passed over.
+const SKIPPING: u8 = 1;
+/// Unpacked to its end.
+const COMPLETE: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct SavedLog {
@@ -91,13 +96,13 @@ fn save_known(known: &Known) -> SavedKnown {
         mark.start,
         (!known.whole).then_some(mark.position),
         mark.anchor,
-        known.skipping,
+        if known.skipping { SKIPPING } else { 0 } | if known.complete { COMPLETE } else { 0 },
         known.modified_ms,
     )
 }
 
 fn load_known(saved: SavedKnown) -> Known {
-    let (length, crc32, start, position, anchor, skipping, modified_ms) = saved;
+    let (length, crc32, start, position, anchor, flags, modified_ms) = saved;
     Known {
         mark: Mark {
             head: Fingerprint { length, crc32 },
@@ -105,8 +110,9 @@ fn load_known(saved: SavedKnown) -> Known {
             position: position.unwrap_or(0),
             anchor,
         },
-        skipping,
+        skipping: flags & SKIPPING != 0,
         whole: position.is_none(),
+        complete: flags & COMPLETE != 0,
         modified_ms,
         seen: None,
         absent: 0,
@@ -203,15 +209,23 @@ impl Tailer {
             let Some(pattern) = self.patterns.iter().position(|one| *one == saved.pattern) else {
                 continue;
             };
-            match open_regular(&saved.path) {
+            let opened = open_regular(&saved.path);
+            let in_place = match &opened {
+                Ok(Some((_, metadata))) => saved.identity == Some(Identity::of(metadata)),
+                _ => false,
+            };
+            match opened {
                 Ok(Some((file, metadata)))
                     if !saved.rotated
-                        && saved.identity == Some(Identity::of(&metadata))
+                        && in_place
                         && metadata.len() >= saved.position
                         && saved.mark().holds(&file).unwrap_or(false) =>
                 {
                     let path = saved.path.clone();
-                    let mark = saved.mark();
+                    let mut mark = saved.mark();
+                    if let Ok(head) = identity::head(&file) {
+                        mark.cover(&head);
+                    }
                     let mut followed = Followed::plain(pattern, path, file, &metadata, mark, now);
                     followed.skipping = saved.skipping;
                     match self.admit(followed) {
@@ -228,7 +242,13 @@ impl Tailer {
                 }
                 _ => {
                     self.log(pattern, &saved.path);
-                    self.leave(&saved.path, saved.orphan());
+                    let mut orphan = saved.orphan();
+                    if in_place {
+                        // Truncated: what it held can only be in a copy.
+                        orphan.identity = None;
+                        orphan.live = false;
+                    }
+                    self.leave(&saved.path, orphan);
                 }
             }
         }

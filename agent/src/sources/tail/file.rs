@@ -82,6 +82,8 @@ pub(super) struct Followed {
     fresh: bool,
     /// Cannot be unpacked any further.
     broken: bool,
+    /// Gives way to another file.
+    pub(super) released: bool,
     /// All that a shorter copy holds was read from the file it was made of.
     short: bool,
 }
@@ -162,6 +164,7 @@ impl Followed {
             seen: None,
             fresh: true,
             broken: false,
+            released: false,
             short: false,
         }
     }
@@ -170,6 +173,14 @@ impl Followed {
         match &self.source {
             Source::Plain(file) => file,
             Source::Packed(packed) => packed.file(),
+        }
+    }
+
+    /// The open file, unless it is packed.
+    pub(super) fn plain_file(&self) -> Option<&File> {
+        match &self.source {
+            Source::Plain(file) => Some(file),
+            Source::Packed(_) => None,
         }
     }
 
@@ -428,7 +439,7 @@ impl Followed {
         if !self.rotated {
             return false;
         }
-        let is_quiet = now.saturating_duration_since(self.changed) >= quiet;
+        let is_quiet = self.released || now.saturating_duration_since(self.changed) >= quiet;
         match &self.source {
             Source::Packed(packed) if !self.broken => {
                 self.short || (!self.fresh && packed.is_drained(&self.mark))
@@ -436,6 +447,17 @@ impl Followed {
             Source::Packed(_) => is_quiet,
             Source::Plain(_) => is_quiet && !self.fresh,
         }
+    }
+
+    /// Closes the file at the end of this run, if it is rotated and all of it was read. Returns
+    /// whether that was new.
+    pub(super) fn release(&mut self) -> bool {
+        let is_read = self
+            .seen
+            .is_some_and(|stamp| stamp.size == self.mark.position);
+        let can = self.rotated && !self.fresh && is_read && !self.released;
+        self.released |= can;
+        can
     }
 
     /// Ends with the file: what is left in it will not become a line.
@@ -474,9 +496,14 @@ impl Followed {
         }
     }
 
-    /// Whether the contents up to the position are all there is.
+    /// Whether it is to be known by its first bytes only: its position is no place in it.
     pub(super) fn is_whole(&self) -> bool {
         self.broken || self.short
+    }
+
+    /// Whether it was unpacked to its end.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.source, Source::Packed(_)) && !self.is_whole()
     }
 }
 

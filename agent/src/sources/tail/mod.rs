@@ -336,6 +336,7 @@ impl Tailer {
                         mark: file.mark,
                         skipping: file.skipping,
                         whole: file.is_whole(),
+                        complete: file.is_complete(),
                         modified_ms: file.modified_ms,
                         seen: file.stamp().map(|stamp| (file.identity, stamp)),
                         absent: 0,
@@ -423,7 +424,7 @@ impl Tailer {
     /// What was read of a file has to be found again.
     fn leave(&mut self, path: &Path, orphan: Orphan) {
         // Nothing was ever seen in it.
-        if orphan.mark.head.length == 0 && orphan.size.is_none_or(|size| size == 0) {
+        if (orphan.mark.head.length, orphan.mark.position) == (0, 0) {
             return;
         }
         if let Some(log) = self.logs.get_mut(path) {
@@ -433,11 +434,13 @@ impl Tailer {
     }
 
     fn admit(&mut self, file: Followed) -> Result<(), SourceError> {
-        if self.files.len() >= self.limits.max_files {
+        let kept = self.files.iter().filter(|file| !file.released).count();
+        // One that is only watched for late lines gives way: should they come, it is found again.
+        if kept >= self.limits.max_files && !self.files.iter_mut().any(Followed::release) {
             return Err(SourceError::Other(format!(
                 "{} is not read: {} files are followed already; raise max_files or narrow the pattern",
                 file.path.display(),
-                self.files.len()
+                kept
             )));
         }
         self.files.push(file);

@@ -122,16 +122,23 @@ impl Specimen {
         head.length > 0 && head == identity::Fingerprint::of(&self.head)
     }
 
+    /// Whether all first bytes that the mark knows are here.
+    pub(super) fn begins_with(&self, mark: &Mark) -> bool {
+        mark.head.begins(&self.head)
+    }
+
     /// What this is to a mark.
     pub(super) fn relation(&self, mark: &Mark) -> io::Result<Relation> {
         if self.packing == Packing::Other || (mark.head.length == 0 && mark.position == 0) {
             return Ok(Relation::Other);
         }
         if self.length.is_some_and(|length| length < mark.position) {
-            let begins = mark.start.is_some_and(|start| {
-                let bytes = self.head.get(..ANCHOR_BYTES);
-                bytes.is_some_and(|bytes| crc32fast::hash(bytes) == start)
-            });
+            let start = self.head.get(..ANCHOR_BYTES).map(crc32fast::hash);
+            let begins = if self.head.len() >= mark.head.length && mark.head.length > 0 {
+                mark.head.begins(&self.head)
+            } else {
+                mark.start.is_some() && mark.start == start
+            };
             return Ok(if begins {
                 Relation::Shorter
             } else {
@@ -161,6 +168,38 @@ impl Specimen {
         Ok(if ends { Relation::Same } else { Relation::More })
     }
 
+    /// Whether this is a copy of a file that is being read, as far as it was written or as it was
+    /// before.
+    pub(super) fn is_of(&self, followed: &Followed) -> io::Result<bool> {
+        let mark = &followed.mark;
+        if mark.position >= ANCHOR_BYTES as u64 && self.relation(mark)? != Relation::Other {
+            return Ok(true);
+        }
+        match followed.plain_file() {
+            Some(file) if self.length.is_some() => self.is_copy(file),
+            Some(file) => Ok(identity::head(file)? == self.head),
+            None => Ok(self.is(mark.head)),
+        }
+    }
+
+    /// Whether this is a copy of the file at a path.
+    pub(super) fn is_copy_of_path(&self, path: &Path) -> io::Result<bool> {
+        match open_regular(path) {
+            Ok(Some((file, _))) => self.is_copy(&file),
+            Ok(None) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_copy(&self, file: &File) -> io::Result<bool> {
+        let Some(length) = self.length else {
+            return Ok(false);
+        };
+        Ok(identity::head(file)?.starts_with(&self.head)
+            && Some(identity::before(file, length)?) == self.before(length)?)
+    }
+
     /// Follows it from a mark on, as what became of the log at `path`.
     pub(super) fn follow(
         self,
@@ -169,8 +208,8 @@ impl Specimen {
         mut mark: Mark,
         now: Instant,
     ) -> Followed {
+        mark.cover(&self.head);
         let mut followed = if self.packing == Packing::None {
-            mark.cover(&self.head);
             Followed::plain(pattern, path, self.file, &self.metadata, mark, now)
         } else {
             let packed = Packed::new(self.packing, self.file);

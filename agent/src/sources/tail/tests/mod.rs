@@ -1,7 +1,7 @@
 //! Rotation, truncation, bounds and restarts.
 
 mod bounds;
-mod history;
+mod torture;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -16,6 +16,7 @@ use super::*;
 struct Lines {
     lines: Vec<String>,
     dropped: u64,
+    losses: Vec<Lost>,
     room: usize,
 }
 
@@ -24,6 +25,7 @@ impl Default for Lines {
         Self {
             lines: Vec::new(),
             dropped: 0,
+            losses: Vec::new(),
             room: usize::MAX,
         }
     }
@@ -39,6 +41,10 @@ impl LineSink for Lines {
     }
     fn dropped(&mut self) {
         self.dropped += 1;
+    }
+    fn lost(&mut self, loss: &Loss<'_>) {
+        self.losses.push(loss.reason);
+        self.dropped();
     }
 }
 
