@@ -238,8 +238,7 @@ impl Tailer {
             let orphan = log.orphans[at].clone();
             let relation = specimen.relation(&orphan.mark).map_err(failed)?;
             let is_copied = orphan.identity.is_none();
-            let told = is_copied || specimen.begins_with(&orphan.mark);
-            if relation == Relation::Other || (relation == Relation::Shorter && !told) {
+            if relation == Relation::Other {
                 continue;
             }
             let length = specimen.size();

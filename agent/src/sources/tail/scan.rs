@@ -23,7 +23,7 @@ impl Tailer {
             keep_first(&mut outcome, problem);
             for path in paths {
                 let live = |file: &Followed| !file.rotated && file.path == path;
-                if self.files.iter().any(live) {
+                if self.files.iter().any(live) || self.is_beside_its_log(&path) {
                     continue;
                 }
                 let late = first_look || self.unreadable.contains(&path);
@@ -43,6 +43,15 @@ impl Tailer {
             self.known.insert(text);
         }
         outcome
+    }
+
+    /// Whether a name like `access.1.log` belongs to an `access.log` that is there too, or was.
+    fn is_beside_its_log(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.and_then(live_of_infix).is_some_and(|live| {
+            let live = path.with_file_name(live);
+            self.logs.contains_key(&live) || live.exists()
+        })
     }
 }
 
@@ -74,7 +83,7 @@ fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
                     path.display()
                 ))),
             ),
-            Ok(path) if is_put_aside(&path) || is_beside_its_log(&path) => {}
+            Ok(path) if is_put_aside(&path) => {}
             Ok(path) => paths.push(path),
             Err(error) => {
                 let path = error.path().to_owned();
@@ -84,11 +93,4 @@ fn expand(pattern: &str) -> (Vec<PathBuf>, Result<(), SourceError>) {
         }
     }
     (paths, outcome)
-}
-
-/// Whether a name like `access.1.log` belongs to an `access.log` that is there too.
-fn is_beside_its_log(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.and_then(live_of_infix)
-        .is_some_and(|live| path.with_file_name(live).exists())
 }
