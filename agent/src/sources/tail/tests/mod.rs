@@ -1,6 +1,7 @@
 //! Rotation, truncation, bounds and restarts.
 
 mod bounds;
+mod hazards;
 mod torture;
 
 use std::fs::{self, File, OpenOptions};
