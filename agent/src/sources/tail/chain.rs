@@ -253,7 +253,12 @@ impl Tailer {
             if relation == Relation::Same {
                 remember(log, orphan.mark, false, orphan.skipping);
             } else {
-                remember(log, specimen.at_end().map_err(failed)?, length.is_none(), false);
+                remember(
+                    log,
+                    specimen.at_end().map_err(failed)?,
+                    length.is_none(),
+                    false,
+                );
             }
             // A copy that was made before; the file itself, if not truncated since, is elsewhere.
             if relation == Relation::Same || is_copied {
@@ -271,7 +276,12 @@ impl Tailer {
         match log.best(&specimen).map_err(failed)? {
             None => {}
             Some((_, Relation::Shorter)) => {
-                remember(log, specimen.at_end().map_err(failed)?, specimen.size().is_none(), false);
+                remember(
+                    log,
+                    specimen.at_end().map_err(failed)?,
+                    specimen.size().is_none(),
+                    false,
+                );
                 return Ok(true);
             }
             Some((at, Relation::More)) => {
@@ -294,13 +304,21 @@ impl Tailer {
                 return Ok(true);
             }
         }
-        let is_live_open = self.files.iter().any(|file| file.path == path && !file.rotated);
+        let is_live_open = self
+            .files
+            .iter()
+            .any(|file| file.path == path && !file.rotated);
         if !is_live_open && specimen.is_copy_of_path(path).map_err(failed)? {
             return Ok(false);
         }
         let modified_ms = sibling.stamp.modified_ms();
         if !log.registered || log.is_old(modified_ms) {
-            remember(log, specimen.at_end().map_err(failed)?, specimen.size().is_none(), false);
+            remember(
+                log,
+                specimen.at_end().map_err(failed)?,
+                specimen.size().is_none(),
+                false,
+            );
             return Ok(true);
         }
         if specimen.packing() == Packing::Other {
@@ -327,9 +345,7 @@ impl Log {
                 false => specimen.relation(&known.mark)?,
             };
             let relation = match relation {
-                Relation::More if known.complete && specimen.is(known.mark.head) => {
-                    Relation::Same
-                }
+                Relation::More if known.complete && specimen.is(known.mark.head) => Relation::Same,
                 // Few bytes say so: many files begin with an empty line.
                 Relation::More
                     if known.mark.position < ANCHOR_BYTES as u64
@@ -479,8 +495,10 @@ fn is_damage(error: &io::Error) -> bool {
 
 /// What rotation put aside of a log, oldest first.
 fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
-    let (Some(folder), Some(live)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
+    let (Some(folder), Some(live)) = (
+        path.parent(),
+        path.file_name().and_then(|name| name.to_str()),
+    ) else {
         return Ok(Vec::new());
     };
     let entries = match std::fs::read_dir(folder) {

@@ -107,8 +107,7 @@ impl Followed {
         let mut mark = Mark::at_start(&identity::head(&file).map_err(failed)?);
         let mut skipping = false;
         if !from_start {
-            (mark.position, skipping) =
-                last_line_start(&file, metadata.len()).map_err(failed)?;
+            (mark.position, skipping) = last_line_start(&file, metadata.len()).map_err(failed)?;
             let before = identity::before(&file, mark.position).map_err(failed)?;
             mark.anchor = Some(identity::anchor(&before));
         }
@@ -353,11 +352,7 @@ impl Followed {
         }
     }
 
-    fn read_plain<S: LineSink>(
-        &mut self,
-        buffer: &mut Vec<u8>,
-        sink: &mut S,
-    ) -> io::Result<usize> {
+    fn read_plain<S: LineSink>(&mut self, buffer: &mut Vec<u8>, sink: &mut S) -> io::Result<usize> {
         let Source::Plain(file) = &self.source else {
             return Ok(0);
         };
@@ -466,7 +461,8 @@ impl Followed {
             Source::Packed(packed) => {
                 let left = packed.after(&self.mark);
                 let context = packed.with_anchor(&self.mark).unwrap_or_default();
-                let anchor = identity::anchor(&context[context.len().saturating_sub(ANCHOR_BYTES)..]);
+                let anchor =
+                    identity::anchor(&context[context.len().saturating_sub(ANCHOR_BYTES)..]);
                 (left.len() as u64, Ok(anchor))
             }
             Source::Plain(file) => {

@@ -20,14 +20,6 @@ pub enum Lost {
 }
 
 impl Lost {
-    const ALL: [Self; 5] = [
-        Self::LineTooLong,
-        Self::Unfinished,
-        Self::RotatedAway,
-        Self::Truncated,
-        Self::Unreadable,
-    ];
-
     /// As it is called in the log.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -52,38 +44,52 @@ pub struct Loss<'a> {
     pub bytes: Option<u64>,
 }
 
-/// Losses since the last time they were said.
+/// Losses of one reason.
+#[derive(Debug)]
+struct Case {
+    reason: Lost,
+    count: u64,
+    known_bytes: u64,
+    /// Of the last one.
+    path: PathBuf,
+}
+
+/// Losses since the last time they were said; one case for each reason at most.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    /// By reason.
-    counts: [(u64, u64); Lost::ALL.len()],
-    /// Of the last one of each reason.
-    paths: [PathBuf; Lost::ALL.len()],
+    cases: Vec<Case>,
 }
 
 impl Losses {
     pub(super) fn add(&mut self, loss: &Loss<'_>) {
-        let at = loss.reason as usize;
-        self.counts[at].0 += 1;
-        self.counts[at].1 += loss.bytes.unwrap_or(0);
-        if self.paths[at] != loss.path {
-            self.paths[at] = loss.path.to_owned();
+        let bytes = loss.bytes.unwrap_or(0);
+        let mut cases = self.cases.iter_mut();
+        if let Some(case) = cases.find(|case| case.reason == loss.reason) {
+            case.count += 1;
+            case.known_bytes += bytes;
+            if case.path != loss.path {
+                case.path = loss.path.to_owned();
+            }
+            return;
         }
+        self.cases.push(Case {
+            reason: loss.reason,
+            count: 1,
+            known_bytes: bytes,
+            path: loss.path.to_owned(),
+        });
     }
 
-    /// Says what was lost, one line for each reason at most.
+    /// Says what was lost.
     pub(super) fn report(&mut self) {
-        let (counts, paths) = (std::mem::take(&mut self.counts), &self.paths);
-        for (at, (count, bytes)) in counts.into_iter().enumerate() {
-            if count > 0 {
-                tracing::warn!(
-                    reason = Lost::ALL[at].name(),
-                    count,
-                    known_bytes = bytes,
-                    path = ?paths[at],
-                    "log lines are lost; the path is that of the last case"
-                );
-            }
+        for case in self.cases.drain(..) {
+            tracing::warn!(
+                reason = case.reason.name(),
+                count = case.count,
+                known_bytes = case.known_bytes,
+                path = ?case.path,
+                "log lines are lost; the path is that of the last case"
+            );
         }
     }
 }

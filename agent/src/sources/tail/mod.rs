@@ -1,17 +1,26 @@
 //! Following log files line by line, through rotation, truncation and restarts.
 //!
 //! Owns which files are followed and how far each was read. Promises that every complete line of a
-//! followed file is handed over once: after a restart from [`Tailer::checkpoint`], the lines after
-//! it and no others; a renamed file is read to its end; what logrotate's `copytruncate` took away
-//! before it was read is found in the copy. A line that has no newline yet is left alone. Lines are
-//! never cut: one above [`LINE_MAX_BYTES`] is counted as dropped. A run reads a bounded number of
-//! bytes, in turn from all files, and the next run goes on.
+//! followed file is handed over once, or counted as lost with the reason ([`Lost`]): after a
+//! restart from [`Tailer::checkpoint`], the lines after it and no others. A renamed file is read to
+//! its end, also by a writer that lingers; what `copytruncate` took away is found in the copy; of
+//! several rotations, also while the agent was stopped, every generation is read in its order,
+//! packed by gzip or zstd or not (see [`chain`]). A line that has no newline yet is left alone.
+//! Lines are never cut: one above [`LINE_MAX_BYTES`] is passed over and counted. A run reads a
+//! bounded number of bytes, in turn from all logs, and the next run goes on.
 //! Leaves the meaning of lines to the [`LineSink`].
 //!
-//! Limits: lines written between logrotate's copy and its truncation are lost by logrotate itself;
-//! of several rotations between two checkpoints that a restart falls in, only files of the first
-//! one and those at their paths are read; a copy is only known by its first 32 bytes, so what was
-//! shorter at the checkpoint is not found in one; compressed files are not read.
+//! A file that is not written to any more may end without a newline. Such an end is lost
+//! ([`Lost::Unfinished`]), not handed over: nobody can tell whether it was cut, and a cut line may
+//! say something else than the whole one.
+//!
+//! Limits. Lines written between the copy and the truncation of `copytruncate` are lost by whoever
+//! rotates; they count where they were seen. What is deleted before it was ever seen cannot be
+//! counted. Generations are looked for beside the log, not in another folder (`olddir`): there, a
+//! file is read on only while it is open. Those of a log that a glob leads to for the first time
+//! are taken for old. Files packed by bzip2, xz or lz4 are read only before they are packed. A copy
+//! of less than 64 bytes, with more read than it holds, is taken for a new file after truncation;
+//! two files of less than 64 bytes that begin alike may be taken for each other.
 
 pub(crate) mod calendar;
 mod chain;
@@ -39,8 +48,8 @@ use chain::{Known, Log};
 use checkpoint::SavedFile;
 use file::{BUFFER_BYTES, Followed, Inspection, Orphan};
 use identity::ANCHOR_BYTES;
-pub use lost::{Loss, Lost};
 use lost::Losses;
+pub use lost::{Loss, Lost};
 use names::Packing;
 use specimen::{Relation, Specimen};
 
@@ -111,7 +120,9 @@ impl Stretch<'_> {
             Before::File(file) => file.read_at(&mut buffer[..want], offset),
             Before::Head(head) => {
                 let start = usize::try_from(offset).ok();
-                let bytes = start.and_then(|start| head.get(start..)).unwrap_or_default();
+                let bytes = start
+                    .and_then(|start| head.get(start..))
+                    .unwrap_or_default();
                 let have = bytes.len().min(want);
                 buffer[..have].copy_from_slice(&bytes[..have]);
                 Ok(have)
@@ -225,6 +236,8 @@ impl Tailer {
             keep_first(&mut outcome, self.resume(now));
             // What was read before is found before anything is taken for new.
             keep_first(&mut outcome, self.look(true, now, sink));
+            // Again where something was not found, so that what took its path need not wait.
+            keep_first(&mut outcome, self.look(false, now, sink));
             keep_first(&mut outcome, self.scan(now));
             self.forget_gone();
         }

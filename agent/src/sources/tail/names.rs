@@ -84,9 +84,9 @@ fn rank_of(tag: &str) -> Option<i64> {
         return None;
     }
     let digits = tag.bytes().filter(u8::is_ascii_digit);
-    let number = digits.take(18).fold(0i64, |number, digit| {
-        number * 10 + i64::from(digit - b'0')
-    });
+    let number = digits
+        .take(18)
+        .fold(0i64, |number, digit| number * 10 + i64::from(digit - b'0'));
     Some(if number < 1_000_000 { -number } else { number })
 }
 

@@ -121,7 +121,11 @@ fn a_file_deleted_and_made_anew_running_or_stopped() {
         sink.lines.sort();
         let first = if stopped { 12 } else { 10 };
         assert_eq!(sink.lines, sorted(&numbered(first, 40)));
-        let expected = if stopped { vec![Lost::RotatedAway] } else { vec![] };
+        let expected = if stopped {
+            vec![Lost::RotatedAway]
+        } else {
+            vec![]
+        };
         assert_eq!(sink.losses, expected);
     }
 }
@@ -199,7 +203,11 @@ fn a_damaged_packed_file_is_read_as_far_as_it_goes_and_the_rest_is_said_to_be_lo
         bench.now += ROTATED_QUIET;
         let _ = bench.tailer.poll(bench.now, &mut sink);
     }
-    assert!((1000..5000).contains(&sink.lines.len()), "{}", sink.lines.len());
+    assert!(
+        (1000..5000).contains(&sink.lines.len()),
+        "{}",
+        sink.lines.len()
+    );
     assert_eq!(sink.losses, [Lost::Unreadable; 2]);
 }
 
@@ -306,7 +314,10 @@ fn lines_of_a_mebibyte_are_handed_over_and_the_buffer_shrinks_again() {
     let long = "y".repeat(LINE_MAX_BYTES);
     bench.append("a.log", &format!("short\n{long}\nshort\n"));
     let seen = bench.poll();
-    assert_eq!(seen.iter().map(String::len).collect::<Vec<_>>(), [5, LINE_MAX_BYTES, 5]);
+    assert_eq!(
+        seen.iter().map(String::len).collect::<Vec<_>>(),
+        [5, LINE_MAX_BYTES, 5]
+    );
     assert!(bench.tailer.buffer.capacity() <= 2 * BUFFER_BYTES);
 }
 
@@ -333,9 +344,13 @@ fn what_a_checkpoint_remembers_is_bounded_and_old_generations_stay_unread() {
     let start = std::time::SystemTime::now() - Duration::from_secs(1_000_000);
     for number in 1..100u64 {
         let name = format!("a.log.{number}");
-        bench.append(&name, &numbered(number as usize * 10, number as usize * 10 + 10));
+        bench.append(
+            &name,
+            &numbered(number as usize * 10, number as usize * 10 + 10),
+        );
         let file = File::options().write(true).open(bench.path(&name)).unwrap();
-        file.set_modified(start - Duration::from_secs(number * 60)).unwrap();
+        file.set_modified(start - Duration::from_secs(number * 60))
+            .unwrap();
     }
     bench.append("a.log", "live\n");
     assert_eq!(bench.sorted(), ["live"]);

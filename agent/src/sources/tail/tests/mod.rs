@@ -2,6 +2,7 @@
 
 mod bounds;
 mod hazards;
+mod logrotate;
 mod torture;
 
 use std::fs::{self, File, OpenOptions};

@@ -166,10 +166,14 @@ impl History {
     /// Says what happens, for whoever repeats a seed.
     fn say(&self, what: &str) {
         if std::env::var_os("CRMSCOPE_SEED").is_some() {
-            let Self { written, inode, up, .. } = self;
+            let Self {
+                written, inode, up, ..
+            } = self;
             let durable = self.durable.lines.len();
             let held = self.held.lines.len();
-            println!("{what}: line {written}, file {inode}, up {up}, {durable} durable, {held} held");
+            println!(
+                "{what}: line {written}, file {inode}, up {up}, {durable} durable, {held} held"
+            );
         }
     }
 
@@ -351,7 +355,8 @@ impl History {
         self.aside.insert(0, (name, self.inode));
         self.contents.push(Vec::new());
         let old = std::mem::replace(&mut self.inode, self.contents.len() - 1);
-        self.held_open.retain(|line| !self.contents[old].contains(line));
+        self.held_open
+            .retain(|line| !self.contents[old].contains(line));
         self.finish_line();
         self.pack();
     }
@@ -439,7 +444,10 @@ impl History {
         }
         self.say("polled");
         if std::env::var_os("CRMSCOPE_SEED").is_some() {
-            let lines: Vec<_> = self.held.lines[before..].iter().map(|line| number_of(line).map_or(-1, |n| n as i64)).collect();
+            let lines: Vec<_> = self.held.lines[before..]
+                .iter()
+                .map(|line| number_of(line).map_or("?".to_owned(), |number| number.to_string()))
+                .collect();
             println!("GOT {lines:?} {:?}", self.held.losses);
         }
     }
@@ -505,11 +513,26 @@ impl History {
                 assert!(excused, "seed {seed}: line {number} is missing, {self:?}");
             }
         }
-        let lost = |reason| self.durable.losses.iter().filter(|loss| **loss == reason).count() as u64;
+        let lost = |reason| {
+            self.durable
+                .losses
+                .iter()
+                .filter(|loss| **loss == reason)
+                .count() as u64
+        };
         assert!(lost(Lost::LineTooLong) >= too_long, "seed {seed}: {self:?}");
-        assert!(lost(Lost::LineTooLong) <= self.too_long.len() as u64, "seed {seed}: {self:?}");
-        assert!(lost(Lost::Unfinished) >= unfinished, "seed {seed}: {self:?}");
-        assert!(lost(Lost::Unfinished) <= self.cut.len() as u64, "seed {seed}: {self:?}");
+        assert!(
+            lost(Lost::LineTooLong) <= self.too_long.len() as u64,
+            "seed {seed}: {self:?}"
+        );
+        assert!(
+            lost(Lost::Unfinished) >= unfinished,
+            "seed {seed}: {self:?}"
+        );
+        assert!(
+            lost(Lost::Unfinished) <= self.cut.len() as u64,
+            "seed {seed}: {self:?}"
+        );
         assert_eq!(lost(Lost::Unreadable), 0, "seed {seed}: {self:?}");
     }
 }
