@@ -240,6 +240,8 @@ impl Tailer {
             keep_first(&mut outcome, self.look(false, now, sink));
             keep_first(&mut outcome, self.scan(now));
             self.forget_gone();
+        } else {
+            keep_first(&mut outcome, self.open_returned(now));
         }
         keep_first(&mut outcome, self.look(false, now, sink));
         keep_first(&mut outcome, self.read(now, sink));
@@ -252,15 +254,18 @@ impl Tailer {
         let mut outcome = Ok(());
         let mut stale = Vec::new();
         for position in 0..self.files.len() {
-            let inspection = self.files[position].inspect(now);
+            let mut inspection = self.files[position].inspect(now);
             let file = &self.files[position];
             let (pattern, path) = (file.pattern, file.path.clone());
+            if let Ok(Inspection::Truncated { number, orphan }) = inspection {
+                sink.end(number);
+                self.leave(&path, orphan);
+                // It may have lost its path since.
+                inspection = self.files[position].inspect(now);
+            }
             match inspection {
-                Ok(Inspection::Same) => {}
-                Ok(Inspection::Truncated { number, orphan }) => {
-                    sink.end(number);
-                    self.leave(&path, orphan);
-                }
+                // Truncated twice: the next run sees to it.
+                Ok(Inspection::Same | Inspection::Truncated { .. }) => {}
                 Ok(Inspection::Replaced) => {
                     if let Some(log) = self.logs.get_mut(&path) {
                         log.due = true;
@@ -277,6 +282,24 @@ impl Tailer {
             self.leave(&file.path, file.orphan(Lost::RotatedAway));
             // To be looked for at once, and opened anew if it is another file.
             self.next_scan = None;
+        }
+        outcome
+    }
+
+    /// Follows logs that were gone and are there again, without waiting for the next scan: they may
+    /// be rotated before it.
+    fn open_returned(&mut self, now: Instant) -> Result<(), SourceError> {
+        let files = self.files.iter().filter(|file| !file.rotated);
+        let open: BTreeSet<&Path> = files.map(|file| file.path.as_path()).collect();
+        let gone: Vec<(usize, PathBuf)> = self
+            .logs
+            .iter()
+            .filter(|(path, _)| !open.contains(path.as_path()) && !self.unreadable.contains(*path))
+            .map(|(path, log)| (log.pattern, path.clone()))
+            .collect();
+        let mut outcome = Ok(());
+        for (pattern, path) in gone {
+            keep_first(&mut outcome, self.open(pattern, &path, true, now));
         }
         outcome
     }
