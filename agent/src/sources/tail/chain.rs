@@ -267,13 +267,16 @@ impl Tailer {
             }
             return Ok(true);
         }
-        for file in self.files.iter().filter(|file| file.path == path) {
-            if specimen.is_of(file).map_err(failed)? {
-                // A copy of what is being read.
-                return Ok(false);
+        let best = log.best(&specimen).map_err(failed)?;
+        if !matches!(best, Some((_, Relation::Same))) {
+            for file in self.files.iter().filter(|file| file.path == path) {
+                if specimen.is_of(file).map_err(failed)? {
+                    // A copy of what is being read.
+                    return Ok(false);
+                }
             }
         }
-        match log.best(&specimen).map_err(failed)? {
+        match best {
             None => {}
             Some((_, Relation::Shorter)) => {
                 remember(
@@ -293,14 +296,9 @@ impl Tailer {
                 return Ok(false);
             }
             Some((at, _)) => {
-                let known = log.known[at];
-                if known.absent == 0 {
-                    remember(log, known.mark, known.whole, known.skipping);
-                } else {
-                    let known = &mut log.known[at];
-                    known.seen = Some((specimen.identity(), specimen.stamp()));
-                    known.absent = 0;
-                }
+                let known = &mut log.known[at];
+                known.seen = Some((specimen.identity(), specimen.stamp()));
+                known.absent = 0;
                 return Ok(true);
             }
         }
@@ -346,6 +344,12 @@ impl Log {
             };
             let relation = match relation {
                 Relation::More if known.complete && specimen.is(known.mark.head) => Relation::Same,
+                // Logs may well begin alike, or say the same: the file it was is still there.
+                _ if known.absent == 0
+                    && known.seen.map(|(identity, _)| identity) != Some(specimen.identity()) =>
+                {
+                    Relation::Other
+                }
                 // Few bytes say so: many files begin with an empty line.
                 Relation::More
                     if known.mark.position < ANCHOR_BYTES as u64

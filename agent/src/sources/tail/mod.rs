@@ -425,7 +425,11 @@ impl Tailer {
         logs.filter_map(|log| {
             let (at, relation) = log.best(&specimen).ok()??;
             let known = log.known.get(at)?;
-            let told = !known.whole && known.mark.position >= ANCHOR_BYTES as u64;
+            // Logs may well begin alike: one that was found under its own name is not this file.
+            let identity = specimen.identity();
+            let told = !known.whole
+                && known.mark.position >= ANCHOR_BYTES as u64
+                && known.seen.is_none_or(|(seen, _)| seen == identity);
             (told && relation != Relation::Shorter).then_some((known.mark, known.skipping))
         })
         .max_by_key(|(mark, _)| mark.position)

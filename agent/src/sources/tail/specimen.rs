@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -168,17 +169,23 @@ impl Specimen {
         Ok(if ends { Relation::Same } else { Relation::More })
     }
 
-    /// Whether this is a copy of a file that is being read, as far as it was written or as it was
-    /// before.
+    /// Whether this came of a file that is being read: the packed form of a rotated one, or a copy
+    /// of a live one that is not truncated yet. Logs may begin alike, so that the contents alone do
+    /// not say it.
     pub(super) fn is_of(&self, followed: &Followed) -> io::Result<bool> {
         let mark = &followed.mark;
-        if mark.position >= ANCHOR_BYTES as u64 && self.relation(mark)? != Relation::Other {
-            return Ok(true);
-        }
-        match followed.plain_file() {
-            Some(file) if self.length.is_some() => self.is_copy(file),
-            Some(file) => Ok(identity::head(file)? == self.head),
-            None => Ok(self.is(mark.head)),
+        match (followed.plain_file(), self.packing) {
+            (Some(file), Packing::None) => Ok(!followed.rotated && self.is_copy(file)?),
+            (Some(file), _) => {
+                if file.metadata()?.nlink() > 0 {
+                    return Ok(false);
+                }
+                if self.length.is_some() {
+                    return self.has_prefix_in(file);
+                }
+                Ok(identity::head(file)? == self.head || self.relation(mark)? != Relation::Other)
+            }
+            (None, _) => Ok(self.is(mark.head)),
         }
     }
 
@@ -193,6 +200,17 @@ impl Specimen {
     }
 
     fn is_copy(&self, file: &File) -> io::Result<bool> {
+        // A copy is younger than its original, and a generation older than what took its place.
+        if let (Ok(made), Ok(original)) = (self.metadata.created(), file.metadata()?.created())
+            && made < original
+        {
+            return Ok(false);
+        }
+        self.has_prefix_in(file)
+    }
+
+    /// Whether a file begins with all that this says.
+    fn has_prefix_in(&self, file: &File) -> io::Result<bool> {
         let Some(length) = self.length else {
             return Ok(false);
         };
