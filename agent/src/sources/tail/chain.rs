@@ -234,7 +234,13 @@ impl Tailer {
                 absent: 0,
             });
         };
+        let best = log.best(&specimen).map_err(failed)?;
         for at in 0..log.orphans.len() {
+            // Few bytes of an orphan say less than what is remembered.
+            let is_tiny = log.orphans[at].mark.position < ANCHOR_BYTES as u64;
+            if matches!(best, Some((_, Relation::Same))) || (is_tiny && best.is_some()) {
+                continue;
+            }
             let orphan = log.orphans[at].clone();
             let relation = specimen.relation(&orphan.mark).map_err(failed)?;
             let is_copied = orphan.identity.is_none();
@@ -267,7 +273,6 @@ impl Tailer {
             }
             return Ok(true);
         }
-        let best = log.best(&specimen).map_err(failed)?;
         if !matches!(best, Some((_, Relation::Same))) {
             for file in self.files.iter().filter(|file| file.path == path) {
                 if specimen.is_of(file).map_err(failed)? {

@@ -355,6 +355,8 @@ impl History {
         self.aside.insert(0, (name, self.inode));
         self.contents.push(Vec::new());
         let old = std::mem::replace(&mut self.inode, self.contents.len() - 1);
+        // Whether the agent opens the copy before that goes is not followed up here.
+        self.met.remove(&old);
         self.held_open
             .retain(|line| !self.contents[old].contains(line));
         self.finish_line();
