@@ -226,6 +226,10 @@ impl Specimen {
         mut mark: Mark,
         now: Instant,
     ) -> Followed {
+        if !mark.head.begins(&self.head) {
+            // A copy that is shorter than the first bytes that were seen.
+            mark.head = identity::Fingerprint::default();
+        }
         mark.cover(&self.head);
         let mut followed = if self.packing == Packing::None {
             Followed::plain(pattern, path, self.file, &self.metadata, mark, now)
