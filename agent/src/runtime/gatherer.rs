@@ -111,8 +111,7 @@ mod tests {
             }
             table
         };
-        // Seven columns: 68 bytes a row.
-        let row_bytes = 68;
+        let row_bytes = 12 + 8 * SeriesKind::Source.metrics().len() as u64;
         for (max_bytes, shed_rows, left) in [
             (6 * row_bytes, 0, vec!["a", "b", "c"]),
             (6 * row_bytes - 1, 1, vec!["b", "c"]),

@@ -6,6 +6,7 @@ use crmscope_proto::catalog::SourceMetric;
 
 use super::super::*;
 use super::bench::Bench;
+use crate::sources::tail::LINE_MAX_BYTES;
 
 const REFUSED: &str =
     "Nov 23 02:00:00 h sshd-session[7]: Failed password for root from 1.2.3.4 port 22 ssh2\n";
@@ -238,7 +239,7 @@ fn reading_waits_while_events_wait_and_old_ones_are_dropped() {
     bench.collect().unwrap();
     assert_eq!(bench.drain().len(), 100);
     bench.append_to("odoo.log", &ODOO.replace("2026-11", "2026-01"));
-    bench.append_to("odoo.log", &format!("{}\n", "x".repeat(100_000)));
+    bench.append_to("odoo.log", &format!("{}\n", "x".repeat(LINE_MAX_BYTES + 1)));
     bench.collect().unwrap();
     assert_eq!(bench.drain(), []);
     assert_eq!(bench.counted(SourceMetric::Dropped), 2);
