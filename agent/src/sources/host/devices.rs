@@ -26,6 +26,9 @@ pub(super) enum Line<'a, const N: usize> {
     Unparsed,
 }
 
+/// From two readings of a device to its row.
+pub(super) type Increments<const N: usize> = fn(&[u64; N], &[u64; N]) -> Option<[Option<u64>; N]>;
+
 /// A file of devices.
 pub(super) struct Devices<const N: usize> {
     pub(super) file: KernelFile,
@@ -33,7 +36,7 @@ pub(super) struct Devices<const N: usize> {
     /// Understands a line; the name is that of the last device before it.
     pub(super) parse: for<'a> fn(&'a [u8], &str) -> Line<'a, N>,
     /// The row from one reading to the next; `None` when the counters began again.
-    pub(super) increments: fn(&[u64; N], &[u64; N]) -> Option<[Option<u64>; N]>,
+    pub(super) increments: Increments<N>,
     /// Devices whose names begin so are left out.
     pub(super) excluded: Vec<String>,
     pub(super) followed: Followed<N>,

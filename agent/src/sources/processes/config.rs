@@ -171,7 +171,7 @@ mod tests {
             ("proc_path", |c| c.proc_path = String::new()),
             ("watch has two", |c| c.watch.push(group("web"))),
             ("watch has a group named", |c| {
-                c.watch[0].name = "a\n".to_owned()
+                c.watch[0].name = "a\n".to_owned();
             }),
             ("watch \"web\" has no", |c| c.watch[0].comm = None),
             ("watch \"web\" has a pattern of 0", |c| {

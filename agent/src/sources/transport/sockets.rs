@@ -112,7 +112,7 @@ fn request() -> [u8; REQUEST_BYTES] {
     put(4, &TCPDIAG_GETSOCK.to_ne_bytes());
     put(6, &NLM_F_REQUEST_DUMP.to_ne_bytes());
     put(8, &1u32.to_ne_bytes());
-    let wanted = u32::MAX & !(1 << ESTABLISHED) & !(1 << TIME_WAIT);
+    let wanted: u32 = !((1 << ESTABLISHED) | (1 << TIME_WAIT));
     put(STATES_AT, &wanted.to_ne_bytes());
     request
 }

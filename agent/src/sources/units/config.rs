@@ -99,7 +99,7 @@ mod tests {
             ("deadline_ms", |c| c.deadline_ms = 1),
             ("units_max", |c| c.units_max = 0),
             ("watch has \"--now\"", |c| {
-                c.watch = vec!["--now".to_owned()]
+                c.watch = vec!["--now".to_owned()];
             }),
             ("watch has \"a b\"", |c| c.watch = vec!["a b".to_owned()]),
             ("watch has 65", |c| c.watch = vec!["a".to_owned(); 65]),
