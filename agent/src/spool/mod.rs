@@ -49,7 +49,19 @@ pub struct Spool {
     renumbered: bool,
     /// Bytes appended since the spool was opened.
     appended_bytes: u64,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// Keeps other agents out of the directory.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started has the file open until it
+        // runs its own program.
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
 }
 
 /// What the spool holds, and what went through it.
@@ -132,7 +144,7 @@ impl Spool {
             unrecorded: Vec::new(),
             renumbered: false,
             appended_bytes: 0,
-            _lock: lock,
+            _lock: Lock(lock),
         };
         // What is missing was given out under the id of then.
         let lost_id = earlier_id.unwrap_or(spool_id).to_wire();

@@ -431,6 +431,17 @@ fn contents_beyond_a_batch_are_split_and_appear_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_child_that_is_being_started_keeps_no_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, _) = open_spool(directory.path());
+    // What a child has between fork and exec.
+    let inherited = spool._lock.0.try_clone().unwrap();
+    drop(spool);
+    open_spool(directory.path());
+    drop(inherited);
+}
+
+#[test]
 fn two_agents_cannot_share_a_spool() {
     let directory = tempfile::tempdir().unwrap();
     let (_first, _) = open_spool(directory.path());
