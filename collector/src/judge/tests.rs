@@ -1,3 +1,4 @@
+use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::clients::ClientRow;
 use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
@@ -27,8 +28,12 @@ fn envelope(lane: Lane) -> Batch {
 
 fn metrics(timestamp_ms: i64) -> Contents {
     let mut table = SeriesTable::new(SeriesKind::Source, vec!["host".to_owned()]);
-    table.push(NOW, 1000, &[Some(1); 7]).unwrap();
-    table.push(timestamp_ms, 1000, &[Some(1); 7]).unwrap();
+    table
+        .push(NOW, 1000, &[Some(1); SourceMetric::COUNT])
+        .unwrap();
+    table
+        .push(timestamp_ms, 1000, &[Some(1); SourceMetric::COUNT])
+        .unwrap();
     Contents {
         series: vec![table],
         ..Contents::default()
@@ -289,7 +294,9 @@ fn a_drop_range_has_the_agents_time_where_it_is_one() {
 #[test]
 fn many_small_tables_weigh_what_their_lists_take() {
     let mut table = SeriesTable::new(SeriesKind::Source, vec!["host".to_owned()]);
-    table.push(NOW, 1000, &[Some(1); 7]).unwrap();
+    table
+        .push(NOW, 1000, &[Some(1); SourceMetric::COUNT])
+        .unwrap();
     let contents = Contents {
         series: vec![table; 100],
         ..Contents::default()
