@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crmscope_proto::SeriesKind;
 use crmscope_tests::{Stack, seed, wait_for};
 
 /// Writes access log lines until told to stop, and counts them.
@@ -166,6 +167,14 @@ fn killing_any_process_under_load_loses_nothing_and_doubles_nothing() {
 
 /// What the ledger says was stored is what the tables hold, and roll-ups are what raw rows add up to.
 fn check_counts(stack: &Stack) {
+    let tables: Vec<_> = SeriesKind::ALL
+        .iter()
+        .map(|kind| format!("SELECT count() AS n FROM {}", kind.table()))
+        .collect();
+    let metrics = format!(
+        "SELECT toUInt64(sum(n)) FROM ({})",
+        tables.join(" UNION ALL ")
+    );
     for (lane, rows) in [
         (
             "requests",
@@ -173,12 +182,7 @@ fn check_counts(stack: &Stack) {
              UNION ALL SELECT count() FROM request_exemplars UNION ALL SELECT count() FROM request_sampling)",
         ),
         ("presence", "SELECT count() FROM heartbeats"),
-        (
-            "metrics",
-            "SELECT toUInt64(sum(n)) FROM (SELECT count() AS n FROM host_raw UNION ALL SELECT count() FROM disk_raw \
-             UNION ALL SELECT count() FROM filesystem_raw UNION ALL SELECT count() FROM interface_raw \
-             UNION ALL SELECT count() FROM source_raw UNION ALL SELECT count() FROM shedding_raw)",
-        ),
+        ("metrics", metrics.as_str()),
     ] {
         let items = format!(
             "SELECT toUInt64(sum(items)) FROM ledger WHERE lane = '{lane}' AND disposition = 'stored'"
