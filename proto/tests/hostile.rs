@@ -588,7 +588,7 @@ fn malformed_series_are_errors() {
     type Case = (fn(&mut SeriesBlock), DecodeError);
     let cases: [Case; 14] = [
         (|disk| disk.kind = 0, DecodeError::UnknownKind(0)),
-        (|disk| disk.kind = 12, DecodeError::UnknownKind(12)),
+        (|disk| disk.kind = 99, DecodeError::UnknownKind(99)),
         (
             |disk| disk.kind = u32::MAX,
             DecodeError::UnknownKind(u32::MAX),

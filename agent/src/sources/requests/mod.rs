@@ -15,6 +15,8 @@ mod configured;
 pub mod exemplars;
 mod fields;
 pub mod formats;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod header;
 mod health;
 mod key_hasher;

@@ -15,6 +15,8 @@ mod audit;
 mod config;
 mod entry;
 mod event;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod journal;
 mod kind;
 mod logs;
