@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::file::Orphan;
+use super::file::{Followed, Orphan};
 use super::identity::{ANCHOR_BYTES, Identity, Mark, Stamp, unreadable};
 use super::names::{self, Generation, Packing};
 use super::specimen::{Relation, Specimen};
@@ -115,13 +115,15 @@ impl Tailer {
         for known in &mut log.known {
             known.absent = known.absent.saturating_add(1);
         }
-        let mut unread = 0;
+        let (mut unread, mut open) = (0, 0);
         let live = self.files.iter().filter(|file| file.path == path);
         let mut newest_ms = live.fold(log.newest_ms, |newest, file| newest.max(file.modified_ms));
         for sibling in &siblings {
             newest_ms = newest_ms.max(sibling.stamp.modified_ms());
-            if self.is_open(sibling.identity) {
+            if let Some(file) = self.opened(sibling.identity) {
                 unread += 1;
+                // One that is only watched for late lines holds up no other.
+                open += usize::from(!file.is_read());
                 continue;
             }
             let seen = Some((sibling.identity, sibling.stamp));
@@ -129,9 +131,14 @@ impl Tailer {
                 known.absent = 0;
                 continue;
             }
-            match self.examine(path, log, sibling, unread < OPEN_MAX, now, sink) {
+            match self.examine(path, log, sibling, open < OPEN_MAX, now, sink) {
                 Ok(true) => {}
-                Ok(false) => unread += 1,
+                Ok(false) => {
+                    unread += 1;
+                    // Its turn comes once those before it are read.
+                    log.due |= open >= OPEN_MAX;
+                    open += 1;
+                }
                 Err(error) => {
                     unread += 1;
                     keep_first(&mut outcome, Err(error));
@@ -155,8 +162,8 @@ impl Tailer {
         outcome
     }
 
-    fn is_open(&self, identity: Identity) -> bool {
-        self.files.iter().any(|file| file.identity == identity)
+    fn opened(&self, identity: Identity) -> Option<&Followed> {
+        self.files.iter().find(|file| file.identity == identity)
     }
 
     /// Finds files that only have another name, and those at their place under another identity.
@@ -177,7 +184,7 @@ impl Tailer {
             let there = there.or_else(|| live.then_some((path, Packing::None, true)));
             let found = match there {
                 Some((there, packing, live)) => match Specimen::open(there, packing) {
-                    Ok(Some(specimen)) if !self.is_open(specimen.identity()) => {
+                    Ok(Some(specimen)) if self.opened(specimen.identity()).is_none() => {
                         match specimen.relation(&orphan.mark) {
                             Ok(Relation::Same | Relation::More) => Some((specimen, live)),
                             _ => None,

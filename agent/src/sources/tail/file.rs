@@ -444,13 +444,16 @@ impl Followed {
         }
     }
 
+    /// Whether all was read that was there at the last look.
+    pub(super) fn is_read(&self) -> bool {
+        self.seen
+            .is_some_and(|stamp| stamp.size == self.mark.position)
+    }
+
     /// Closes the file at the end of this run, if it is rotated and all of it was read. Returns
     /// whether that was new.
     pub(super) fn release(&mut self) -> bool {
-        let is_read = self
-            .seen
-            .is_some_and(|stamp| stamp.size == self.mark.position);
-        let can = self.rotated && !self.fresh && is_read && !self.released;
+        let can = self.rotated && !self.fresh && self.is_read() && !self.released;
         self.released |= can;
         can
     }
