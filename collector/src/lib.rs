@@ -1,8 +1,8 @@
 //! The collector: takes what agents send, stores it exactly, and says what became of it.
 //!
 //! One path, read from top to bottom in [`run`]: ingest → queue (the direct log) → writer →
-//! ClickHouse. Beside it: the inventory of agents, and the web pages. Owns wiring and the order of
-//! starting and stopping; promises that an `Ack` means committed, that a replay changes nothing,
+//! ClickHouse. Beside it: the inventory of agents, and the web pages. Only the parts whose role is on
+//! are built. Owns wiring and the order of starting and stopping; promises that an `Ack` means committed, that a replay changes nothing,
 //! and that every bound has a counter. Each module's head says what it leaves to others.
 
 pub mod cli;
@@ -11,9 +11,12 @@ pub mod config;
 pub mod error;
 pub mod ingest;
 pub mod judge;
+pub mod kafka;
 pub mod ledger;
 pub mod logging;
+mod parts;
 pub mod readiness;
+pub mod roles;
 pub mod schema;
 mod sockets;
 pub mod storage;
@@ -24,13 +27,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::ingest::auth::Tokens;
+use crate::parts::{Background, Part};
 use crate::readiness::{Readiness, Stage};
 use crate::storage::Storage;
 use crate::storage::retry::Backoff;
@@ -54,19 +57,30 @@ pub async fn run(
     tokens: Tokens,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    if config.kafka.is_on() {
+        anyhow::bail!("kafka.brokers is set, and this version does not work with Kafka yet");
+    }
     let mut registry = Registry::with_prefix("crmscope_collector");
-    let readiness = Readiness::default();
+    let roles = config.roles.clone();
+    // Who hands batches to Kafka needs no ClickHouse to be ready.
+    let readiness = Readiness::new(roles.writer || !roles.ingest);
     let (drain, draining) = watch::channel(false);
     let (complete, completed) = watch::channel(false);
 
     // Listeners first: a taken port is told before anything is begun.
-    let agents = sockets::bind("ingest.listen", config.ingest.listen).await?;
-    let pages = sockets::bind("web.listen", config.web.listen).await?;
-    let bound = sockets::Addresses::of(&agents, &pages)?;
+    let mut bound = sockets::Addresses::default();
+    let agents = bound.take_ingest(&config).await?;
+    let pages = bound.take_web(&config).await?;
     bound.tell(options.address_file.as_deref())?;
 
     let storage = Storage::new(&config.clickhouse, &mut registry)?;
     let inventory = Arc::new(Inventory::new(&mut registry));
+    let prepared = if roles.ingest || roles.writer {
+        prepare(&config, &storage, &readiness)
+    } else {
+        readiness.enter(Stage::Serving);
+        Background::none()
+    };
 
     // ingest → queue → writer → ClickHouse
     let (queue, arrivals) = writer::queue::queue(
@@ -74,65 +88,79 @@ pub async fn run(
         config.writer.throttle_percent,
         &mut registry,
     );
-    let ingest = Ingest::new(
-        config.ingest.clone(),
-        config.agent_settings.clone(),
-        tokens,
-        queue,
-        Arc::clone(&inventory),
-        draining.clone(),
-        &mut registry,
-    );
-    let writer = Writer::new(
-        config.writer.clone(),
-        storage.clone(),
-        arrivals,
-        readiness.clone(),
-        writer::metrics::Metrics::register(&mut registry),
-        draining,
-        completed.clone(),
-    );
-    let access = web::AgentAccess {
-        endpoint: bound.ingest,
-        token_file: config.ingest.token_file.clone(),
-    };
-
-    let mut ingest = tokio::spawn(ingest.serve(agents));
-    let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
-    let inventory_storage = storage.clone();
-    let mut writer = tokio::spawn({
-        let (storage, readiness) = (storage.clone(), readiness.clone());
-        let migrate = config.clickhouse.migrate;
-        async move {
-            tokio::select! {
-                () = prepare(&storage, &readiness, migrate) => {}
-                // Nobody is left to be told that anything is stored.
-                () = stopped(completed) => return Ok(()),
-            }
-            let inventory = inventory.run(inventory_storage, flush_interval);
-            tokio::select! {
-                written = writer.run() => written,
-                () = inventory => Ok(()),
-            }
-        }
-    });
+    let mut ingest = Part::new("ingest", None);
+    let mut hellos = Background::none();
+    if let Some(listener) = agents {
+        let door = Ingest::new(
+            config.ingest.clone(),
+            config.agent_settings.clone(),
+            tokens,
+            queue,
+            Arc::clone(&inventory),
+            draining.clone(),
+            &mut registry,
+        );
+        ingest = Part::new(
+            "ingest",
+            Some(tokio::spawn(async { Ok(door.serve(listener).await?) })),
+        );
+        let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
+        let (storage, prepared) = (storage.clone(), prepared.done());
+        hellos = Background::new(async move {
+            stopped(prepared).await;
+            inventory.run(storage, flush_interval).await;
+        });
+    }
+    let mut writer = Part::new("the writer", None);
+    if roles.writer {
+        let pen = Writer::new(
+            config.writer.clone(),
+            storage.clone(),
+            arrivals,
+            readiness.clone(),
+            writer::metrics::Metrics::register(&mut registry),
+            draining,
+            completed.clone(),
+        );
+        let prepared = prepared.done();
+        writer = Part::new(
+            "the writer",
+            Some(tokio::spawn(async move {
+                tokio::select! {
+                    () = stopped(prepared) => Ok(pen.run().await?),
+                    // Nobody is left to be told that anything is stored.
+                    () = stopped(completed) => Ok(()),
+                }
+            })),
+        );
+    }
     let (leave, left) = watch::channel(false);
-    let web = tokio::spawn(web::serve(
-        config.web.clone(),
-        pages,
-        storage,
-        readiness.clone(),
-        registry,
-        access,
-        stopped(left),
-    ));
+    let mut web = Background::none();
+    if let Some(listener) = pages {
+        let access = web::AgentAccess {
+            endpoint: bound.ingest.unwrap_or(config.ingest.listen),
+            token_file: config.ingest.token_file.clone(),
+        };
+        let serving = web::serve(
+            config.web.clone(),
+            listener,
+            storage,
+            readiness.clone(),
+            registry,
+            access,
+            stopped(left),
+        );
+        web = Background::new(async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the pages stopped");
+            }
+        });
+    }
 
     tokio::select! {
         () = shutdown => tracing::info!("stopping: what was received is settled first"),
-        ended = &mut writer => {
-            ended.context("the writer")?.context("the writer stopped")?;
-        }
-        ended = &mut ingest => ended.context("ingest")?.context("ingest stopped")?,
+        ended = writer.ended() => ended?,
+        ended = ingest.ended() => ended?,
     }
 
     // Streams end once their batches are settled; the writer ends once nothing more comes.
@@ -140,49 +168,47 @@ pub async fn run(
     drain.send_replace(true);
     let deadline = Duration::from_millis(config.shutdown.drain_deadline_ms);
     let drained = tokio::time::timeout(deadline, async {
-        if !ingest.is_finished() {
-            let _ = (&mut ingest).await;
-        }
+        ingest.finish().await;
         complete.send_replace(true);
-        if !writer.is_finished() {
-            let _ = (&mut writer).await;
-        }
+        writer.finish().await;
     });
     if drained.await.is_err() {
         tracing::warn!(
             deadline_ms = config.shutdown.drain_deadline_ms,
             "left before everything was settled; it was not acknowledged, so agents send it again"
         );
-        ingest.abort();
-        writer.abort();
     }
+    drop((ingest, writer, hellos, prepared));
     leave.send_replace(true);
-    let _ = tokio::time::timeout(Duration::from_secs(1), web).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), web.finish()).await;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Waits for ClickHouse and brings the schema up to date, for as long as it takes.
-async fn prepare(storage: &Storage, readiness: &Readiness, migrate: bool) {
-    if !migrate {
-        return;
+fn prepare(config: &Config, storage: &Storage, readiness: &Readiness) -> Background {
+    if !config.clickhouse.migrate {
+        return Background::new(async {});
     }
-    let mut backoff = Backoff::new(200, 5000);
-    loop {
-        match schema::migrate(storage.client()).await {
-            Ok(report) => {
-                tracing::info!(applied = report.applied.len(), "schema is up to date");
-                readiness.storage_works();
-                return;
-            }
-            Err(error) => {
-                let pause = backoff.next_pause();
-                readiness.storage_fails(&error.to_string());
-                tracing::warn!(%error, pause_ms = pause.as_millis(), "the schema is not ready");
-                tokio::time::sleep(pause).await;
+    let (storage, readiness) = (storage.clone(), readiness.clone());
+    Background::new(async move {
+        let mut backoff = Backoff::new(200, 5000);
+        loop {
+            match schema::migrate(storage.client()).await {
+                Ok(report) => {
+                    tracing::info!(applied = report.applied.len(), "schema is up to date");
+                    readiness.storage_works();
+                    return;
+                }
+                Err(error) => {
+                    let pause = backoff.next_pause();
+                    readiness.storage_fails(&error.to_string());
+                    tracing::warn!(%error, pause_ms = pause.as_millis(), "the schema is not ready");
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
-    }
+    })
 }
 
 async fn stopped(mut flag: watch::Receiver<bool>) {

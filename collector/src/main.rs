@@ -64,7 +64,11 @@ async fn run<E: std::fmt::Display>(
     load: impl Fn() -> Result<Config, E>,
 ) -> anyhow::Result<ExitCode> {
     let filter = logging::start(&config.log)?;
-    let tokens = Tokens::load(&config.ingest.token_file)?;
+    let tokens = if config.roles.ingest {
+        Tokens::load(&config.ingest.token_file)?
+    } else {
+        Tokens::none()
+    };
     let options = Options {
         address_file: options.address_file.clone(),
     };

@@ -31,6 +31,18 @@ impl fmt::Display for Stage {
 struct State {
     stage: Stage,
     storage_error: Option<String>,
+    /// What goes wrong on the way to Kafka and back, by the part that says so.
+    log_errors: [Option<String>; 2],
+    stores: bool,
+}
+
+/// Who speaks to Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogUser {
+    /// Ingest, which writes the log.
+    Producer,
+    /// The writer, which reads it.
+    Consumer,
 }
 
 /// Shared by those who know and those who ask.
@@ -39,14 +51,39 @@ pub struct Readiness(Arc<Mutex<State>>);
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            stage: Stage::Migrating,
-            storage_error: None,
-        })))
+        Self::new(true)
     }
 }
 
 impl Readiness {
+    /// Of a collector that has just begun; `stores` says whether it is ready only if ClickHouse
+    /// takes rows from it.
+    #[must_use]
+    pub fn new(stores: bool) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            stage: Stage::Migrating,
+            storage_error: None,
+            log_errors: [None, None],
+            stores,
+        })))
+    }
+
+    /// Whether readiness means that ClickHouse takes rows.
+    #[must_use]
+    pub fn stores(&self) -> bool {
+        self.with(|state| state.stores)
+    }
+
+    /// Notes that the log cannot be written or read at present, and why.
+    pub fn log_fails(&self, user: LogUser, error: &str) {
+        self.with(|state| state.log_errors[user as usize] = Some(error.to_owned()));
+    }
+
+    /// Notes that it can again.
+    pub fn log_works(&self, user: LogUser) {
+        self.with(|state| state.log_errors[user as usize] = None);
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -74,10 +111,47 @@ impl Readiness {
     /// Why the collector is not ready, as far as is known without asking ClickHouse.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
-        self.with(|state| match (state.stage, &state.storage_error) {
-            (Stage::Serving, None) => None,
-            (stage, None) => Some(stage.to_string()),
-            (stage, Some(error)) => Some(format!("{stage}; {error}")),
+        self.with(|state| {
+            // Who only hands batches to Kafka does so while ClickHouse is away.
+            let storage = state.storage_error.iter().filter(|_| state.stores);
+            let errors: Vec<&str> = state
+                .log_errors
+                .iter()
+                .flatten()
+                .chain(storage)
+                .map(String::as_str)
+                .collect();
+            if state.stage == Stage::Serving && errors.is_empty() {
+                return None;
+            }
+            let stage = state.stage.to_string();
+            let all: Vec<&str> = std::iter::once(stage.as_str()).chain(errors).collect();
+            Some(all.join("; "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_does_not_store_is_ready_without_storage() {
+        for stores in [true, false] {
+            let readiness = Readiness::new(stores);
+            assert!(readiness.obstacle().is_some());
+            readiness.enter(Stage::Serving);
+            assert_eq!(readiness.obstacle(), None);
+            readiness.storage_fails("no ClickHouse");
+            assert_eq!(readiness.obstacle().is_some(), stores);
+            readiness.log_fails(LogUser::Producer, "no topics");
+            readiness.log_fails(LogUser::Consumer, "no group");
+            let text = readiness.obstacle().unwrap();
+            assert!(text.contains("no topics; no group"), "{text}");
+            readiness.storage_works();
+            readiness.log_works(LogUser::Producer);
+            readiness.log_works(LogUser::Consumer);
+            assert_eq!(readiness.obstacle(), None);
+        }
     }
 }

@@ -8,15 +8,19 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-/// The addresses as bound.
-#[derive(Clone, Copy, Debug, Serialize)]
+use crate::config::Config;
+
+/// The addresses as bound; those whose role is off are left out.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Addresses {
-    pub(crate) ingest: SocketAddr,
-    pub(crate) web: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ingest: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) web: Option<SocketAddr>,
 }
 
 /// Takes an address; an error names it and the key that changes it.
-pub(crate) async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let variable = key.to_uppercase().replace('.', "__");
         let prefix = crate::config::ENVIRONMENT_PREFIX;
@@ -34,16 +38,39 @@ pub(crate) async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpLi
 }
 
 impl Addresses {
-    pub(crate) fn of(ingest: &TcpListener, web: &TcpListener) -> std::io::Result<Self> {
-        Ok(Self {
-            ingest: ingest.local_addr()?,
-            web: web.local_addr()?,
-        })
+    /// Takes the address for agents, where ingest is on.
+    pub(crate) async fn take_ingest(
+        &mut self,
+        config: &Config,
+    ) -> anyhow::Result<Option<TcpListener>> {
+        if !config.roles.ingest {
+            return Ok(None);
+        }
+        let listener = bind("ingest.listen", config.ingest.listen).await?;
+        self.ingest = Some(listener.local_addr()?);
+        Ok(Some(listener))
+    }
+
+    /// Takes the address of the pages, where they are on.
+    pub(crate) async fn take_web(
+        &mut self,
+        config: &Config,
+    ) -> anyhow::Result<Option<TcpListener>> {
+        if !config.roles.web {
+            return Ok(None);
+        }
+        let listener = bind("web.listen", config.web.listen).await?;
+        self.web = Some(listener.local_addr()?);
+        Ok(Some(listener))
     }
 
     /// Logs the addresses, and writes them to the file, whole or not at all.
     pub(crate) fn tell(self, file: Option<&Path>) -> anyhow::Result<()> {
-        tracing::info!(ingest = %self.ingest, web = %self.web, "listening");
+        for (what, address) in [("ingest", self.ingest), ("web", self.web)] {
+            if let Some(address) = address {
+                tracing::info!(what, %address, "listening");
+            }
+        }
         let Some(path) = file else { return Ok(()) };
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");

@@ -68,6 +68,7 @@ fn hint(nearest: &Option<String>) -> String {
 /// `PREFIX__SECTION__KEY`; lists of words are separated by commas there.
 ///
 /// `template` is a configuration in which every list of sections has one: its keys are the known ones.
+/// An empty table in it takes any key: whoever owns the table checks them.
 ///
 /// # Errors
 /// See [`SettingsError`].
@@ -81,7 +82,10 @@ pub fn load<C: Serialize + DeserializeOwned>(
         place: "defaults".to_owned(),
         message: error.to_string(),
     })?;
-    let known = keys(&template);
+    let known = Known {
+        keys: keys(&template),
+        open: open_tables(&template),
+    };
     let mut builder = Config::builder();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|error| SettingsError::Read {
@@ -144,6 +148,25 @@ pub fn load<C: Serialize + DeserializeOwned>(
         .map_err(value)
 }
 
+/// What may be set.
+struct Known {
+    keys: Vec<String>,
+    /// Tables that take any key, each with the dot behind it.
+    open: Vec<String>,
+}
+
+impl Known {
+    fn has(&self, key: &str) -> bool {
+        self.open.iter().any(|table| key.starts_with(table)) || self.keys.iter().any(|k| k == key)
+    }
+}
+
+fn open_tables(template: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_open_tables(template, "", &mut found);
+    found
+}
+
 /// Every key of a configuration with its sections, lists marked by `[]`.
 #[must_use]
 pub fn keys(value: &Value) -> Vec<String> {
@@ -154,7 +177,7 @@ pub fn keys(value: &Value) -> Vec<String> {
 
 fn check(
     builder: ConfigBuilder<DefaultState>,
-    known: &[String],
+    known: &Known,
     place: impl Fn(&str) -> String,
     name: impl Fn(&str) -> String,
 ) -> Result<(), SettingsError> {
@@ -165,11 +188,11 @@ fn check(
             place: place(""),
             message: error.to_string(),
         })?;
-    match keys(&given).into_iter().find(|key| !known.contains(key)) {
+    match keys(&given).into_iter().find(|key| !known.has(key)) {
         None => Ok(()),
         Some(key) => Err(SettingsError::Unknown {
             place: place(&key),
-            nearest: nearest(&key, known).map(|key| name(&key)),
+            nearest: nearest(&key, &known.keys).map(|key| name(&key)),
             key,
         }),
     }
@@ -210,6 +233,21 @@ fn collect_lists(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
+fn collect_open_tables(value: &Value, path: &str, found: &mut Vec<String>) {
+    let Value::Object(map) = value else { return };
+    if map.is_empty() {
+        found.push(format!("{path}."));
+    }
+    for (key, inner) in map {
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        collect_open_tables(inner, &path, found);
+    }
+}
+
 fn collect_keys(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -243,6 +281,7 @@ mod tests {
         interval_ms: u32,
         collector: Collector,
         logs: Vec<Log>,
+        client: std::collections::BTreeMap<String, Value>,
     }
 
     #[derive(Debug, Default, Serialize, Deserialize)]
@@ -265,6 +304,7 @@ mod tests {
                 logs: vec![Log {
                     path: String::new(),
                 }],
+                client: std::collections::BTreeMap::new(),
             }
         }
     }
@@ -341,6 +381,17 @@ mod tests {
                 "{text}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn an_empty_table_takes_any_key() {
+        let text = "[client]\n'a.b' = 1\nc = 'x'\nd.e = true\n";
+        let sample = load_with(text, &[("SAMPLE__CLIENT__F__G", "7")]).unwrap();
+        let want = serde_json::json!({
+            "a.b": 1, "c": "x", "d": {"e": true}, "f": {"g": 7}
+        });
+        assert_eq!(serde_json::to_value(sample.client).unwrap(), want);
+        assert!(load_text("clientx = 1").is_err());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::path::Path;
 use crmscope_proto::settings::{self, SettingsError};
 use serde::{Deserialize, Serialize};
 
-use crate::{ingest, logging, storage, web, writer};
+use crate::roles::{Roles, RolesError};
+use crate::{ingest, kafka, logging, storage, web, writer};
 
 /// Environment variables begin with this; `__` stands between section and key.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
@@ -18,10 +19,14 @@ pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Which parts of the collector are on.
+    pub roles: Roles,
     /// How agents reach the collector.
     pub ingest: ingest::Config,
     /// How blocks are made.
     pub writer: writer::Config,
+    /// The log between several collectors.
+    pub kafka: kafka::Config,
     /// How to reach ClickHouse.
     pub clickhouse: storage::Config,
     /// Pages, health and metrics.
@@ -56,6 +61,12 @@ pub enum ConfigError {
     /// The file or a variable.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// Section `[roles]`.
+    #[error(transparent)]
+    Roles(#[from] RolesError),
+    /// Section `[kafka]`.
+    #[error(transparent)]
+    Kafka(#[from] kafka::ConfigError),
     /// Section `[ingest]` or `[agent_settings]`.
     #[error(transparent)]
     Ingest(#[from] ingest::ConfigError),
@@ -88,6 +99,8 @@ impl Config {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
+        self.roles.validate(self.kafka.is_on())?;
+        self.kafka.validate()?;
         self.ingest.validate()?;
         self.agent_settings.validate()?;
         self.writer.validate()?;

@@ -59,6 +59,25 @@ fn the_environment_goes_before_the_file() {
 }
 
 #[test]
+fn kafka_can_be_set_in_the_environment_too() {
+    let set = [
+        ("CRMSCOPE_COLLECTOR__KAFKA__BROKERS", "a:1,b:2"),
+        ("CRMSCOPE_COLLECTOR__KAFKA__PARTITIONS__METRICS", "3"),
+        (
+            "CRMSCOPE_COLLECTOR__KAFKA__CLIENT__SOCKET__KEEPALIVE__ENABLE",
+            "true",
+        ),
+        ("CRMSCOPE_COLLECTOR__ROLES__REPLICAS", "3"),
+    ];
+    let config = load("", &set).unwrap();
+    assert_eq!(config.kafka.brokers, ["a:1", "b:2"]);
+    assert_eq!(config.kafka.partitions.metrics, 3);
+    assert_eq!(config.roles.replicas, 3);
+    let client = kafka::client::admin(&config.kafka).unwrap();
+    assert_eq!(client.get("socket.keepalive.enable"), Some("true"));
+}
+
+#[test]
 fn an_unknown_key_names_its_place_and_the_nearest() {
     let error = load("[writer]\nflush_intervall = 5\n", &[]).unwrap_err();
     assert!(
@@ -110,6 +129,21 @@ fn wrong_values_say_where_and_what() {
             "agent_settings.version",
         ),
         ("[ingest\n", "collector.toml: "),
+        ("[roles]\nreplicas = 2\n", "kafka.brokers is empty"),
+        ("[roles]\nwriter = false\n", "roles.writer is false"),
+        (
+            "[kafka]\nbrokers = [\"kafka\"]\n",
+            "kafka.brokers has \"kafka\"",
+        ),
+        ("[kafka]\ncompression = \"gzip\"\n", "kafka.compression"),
+        (
+            "[kafka.client]\n\"enable.idempotence\" = false\n",
+            "kafka.client.enable.idempotence cannot be set",
+        ),
+        (
+            "[kafka.client]\nsocket.tiemout.ms = 5\n",
+            "kafka.client.socket.tiemout.ms: No such configuration property",
+        ),
     ] {
         let error = load(text, &[]).unwrap_err();
         assert!(error.contains(want), "{text}: {error}");

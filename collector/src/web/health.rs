@@ -37,6 +37,9 @@ impl Probe {
         if let Some(obstacle) = self.readiness.obstacle() {
             return Err(unready(&obstacle));
         }
+        if !self.readiness.stores() {
+            return Ok(());
+        }
         // Whoever comes while a row is being written waits for its outcome.
         let mut last = self.last.lock().await;
         if let Some((at, outcome)) = &*last
