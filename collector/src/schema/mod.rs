@@ -9,6 +9,7 @@
 mod migrations;
 pub mod queries;
 mod statements;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -80,6 +81,19 @@ pub enum SchemaError {
         /// Checksum of what was applied.
         recorded: String,
     },
+    /// A view whose query was changed cannot be renamed, and must be: see `views`.
+    #[error(
+        "rename crmscope.{from} to crmscope.{to}: {source}; if both exist, compare them and drop the \
+         one whose name ends with _renewed, then start again"
+    )]
+    Rename {
+        /// The name it has.
+        from: String,
+        /// The name it should get.
+        to: String,
+        /// What the server said.
+        source: clickhouse::error::Error,
+    },
     /// `crmscope.schema_migrations` cannot be read or written.
     #[error("crmscope.schema_migrations: {0}")]
     History(#[source] clickhouse::error::Error),
@@ -98,8 +112,8 @@ struct Recorded {
 /// The client's own database is not used: it need not exist yet.
 ///
 /// # Errors
-/// When a statement fails, when an applied migration was edited, or when the history cannot be
-/// read or written. What was applied until then stays, and the next run goes on from there.
+/// When a statement fails, when an applied migration was edited, when a view cannot be renewed, or
+/// when the history cannot be read or written. What was applied until then stays, and the next run goes on from there.
 pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
     // `system` exists everywhere; the embedded engine's `default` would also find files by name.
     // Without validation rows come as bare RowBinary, whose pieces can be put together; libchdb
@@ -109,6 +123,7 @@ pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
         .with_database("system")
         .with_validation(false);
     run(&client, &FOUNDATION).await?;
+    views::finish(&client).await?;
     let recorded = client
         .query_raw("SELECT DISTINCT version, name, checksum FROM crmscope.schema_migrations ORDER BY version")
         .fetch_all::<Recorded>()
@@ -164,7 +179,7 @@ fn plan<'a>(
     Ok((pending, report))
 }
 
-/// Runs every statement of a file, in order.
+/// Runs every statement of a file, in order, and renews the views whose query it changes.
 async fn run(client: &Client, migration: &Migration) -> Result<(), SchemaError> {
     let file = migration.name;
     let statements = statements::split(migration.sql)
@@ -181,6 +196,9 @@ async fn run(client: &Client, migration: &Migration) -> Result<(), SchemaError> 
                 line: statement.line,
                 source,
             })?;
+        if let Some(view) = views::modified_by(statement.text) {
+            views::renew(client, view).await?;
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! to the next, because each request opens its own (0.1 ms) and closes it.
 //! Leaves to others: protocols, and which SQL may run.
 
+mod deduplication;
 mod download;
 mod fetch;
 mod library;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::EngineError;
+use super::deduplication::take_back_orphans;
 use super::library::{Connection, Library};
 use super::session::Session;
 
@@ -78,6 +79,14 @@ impl Engine {
             path: data_dir.clone(),
             source,
         })?;
+        // Before the engine reads the notes.
+        let taken_back = take_back_orphans(&data_dir)?;
+        if taken_back > 0 {
+            tracing::warn!(
+                taken_back,
+                "the last run was killed in mid-insert; its repetitions will be stored"
+            );
+        }
         let anchor = library.connect(&arguments).ok_or_else(|| {
             start_error("it gave no connection; its own message is on standard error")
         })?;
