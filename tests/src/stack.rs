@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,14 +29,13 @@ pub struct Stack {
     pub directory: tempfile::TempDir,
 }
 
-/// A port that was free a moment ago; fixed, so that a restarted process has it again.
+/// A port that stays this test's, so that a restarted process has it again.
+///
+/// # Panics
+/// When there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    crmscope_local::ports::reserve().unwrap()
 }
 
 impl Stack {

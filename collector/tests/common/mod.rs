@@ -70,10 +70,10 @@ impl Engine {
     pub(crate) fn stopped() -> Self {
         // Before anybody connects: building takes longer than a connection may be silent.
         engine_binary();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = crmscope_local::ports::reserve().expect("a free port");
         Self {
             directory: tempfile::tempdir().expect("a directory"),
-            address: free.local_addr().expect("its address"),
+            address: (std::net::Ipv4Addr::LOCALHOST, port).into(),
             child: None,
         }
     }
