@@ -1,5 +1,4 @@
-//! Running curl or npm: the two ways to a registry that respect this machine's proxies and
-//! certificates.
+//! What only npm's registry has: its description of a package, and `npm pack` where there is no curl.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,60 +7,17 @@ use std::process::{Child, Command, Stdio};
 use super::EngineError;
 use super::fetch::fetch_error;
 use super::package::Package;
-use super::progress::{Progress, line};
+use crate::download::{self, Progress, line};
 
-pub(super) fn exists(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
+/// The setting that chooses another registry.
+const MIRROR: &str = "npm_config_registry";
 
 pub(super) fn curl(url: &str) -> Result<Child, EngineError> {
-    // Retries repeat only what failed before its first byte; a broken transfer is reported.
-    Command::new("curl")
-        .args([
-            "--fail",
-            "--location",
-            "--silent",
-            "--show-error",
-            "--connect-timeout",
-            "20",
-        ])
-        .args([
-            "--retry",
-            "3",
-            "--retry-connrefused",
-            "--speed-time",
-            "60",
-            "--speed-limit",
-            "1",
-        ])
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| fetch_error(format!("start curl: {error}")))
+    download::curl(url, 0).map_err(|error| fetch_error(error.to_string()))
 }
 
 pub(super) fn finish(child: Child, url: &str) -> Result<(), EngineError> {
-    let output = child
-        .wait_with_output()
-        .map_err(|error| fetch_error(format!("wait for curl: {error}")))?;
-    // 23: it could not write, because unpacking stopped first; that error is the one to show.
-    if output.status.success() || output.status.code() == Some(23) {
-        return Ok(());
-    }
-    // One line for each attempt; the last says it.
-    let text = String::from_utf8_lossy(&output.stderr);
-    let reason = text.lines().last().unwrap_or("curl failed").trim();
-    Err(fetch_error(format!(
-        "download {url}: {reason}: check the network, or npm_config_registry for a mirror"
-    )))
+    download::finish(child, url, MIRROR).map_err(|error| fetch_error(error.to_string()))
 }
 
 pub(super) fn npm_pack(package: &Package, directory: &Path) -> Result<PathBuf, EngineError> {

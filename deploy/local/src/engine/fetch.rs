@@ -9,10 +9,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::EngineError;
-use super::download::{curl, exists, finish, npm_pack, registry_integrity};
+use super::download::{curl, finish, npm_pack, registry_integrity};
 use super::package::{Package, Pinned, VERSION, registry};
-use super::progress::{Counted, Progress, line};
 use super::unpack::{LIBRARY, Sums, unpack};
+use crate::download::{Counted, Progress, cache_dir, exists, line, wait_for_lock};
 
 const OVERRIDE: &str = "CRMSCOPE_CHDB_PATH";
 
@@ -32,7 +32,8 @@ pub fn ensure() -> Result<PathBuf, EngineError> {
         };
     }
     let package = Package::of_this_machine()?;
-    let directory = cache_dir()?.join(format!("chdb-{VERSION}-{}", package.arch));
+    let cache = cache_dir().map_err(|error| fetch_error(error.to_string()))?;
+    let directory = cache.join(format!("chdb-{VERSION}-{}", package.arch));
     let library = directory.join(LIBRARY);
     if is_whole(&library, package.pinned) {
         return Ok(library);
@@ -42,7 +43,13 @@ pub fn ensure() -> Result<PathBuf, EngineError> {
         path: directory.clone(),
         source,
     })?;
-    let _lock = wait_for_lock(&directory.join("fetch.lock"))?;
+    let lock = directory.join("fetch.lock");
+    let _lock =
+        wait_for_lock(&lock, "ClickHouse's engine").map_err(|source| EngineError::File {
+            action: "lock",
+            path: lock.clone(),
+            source,
+        })?;
     if is_whole(&library, package.pinned) {
         return Ok(library);
     }
@@ -61,42 +68,6 @@ fn is_whole(library: &Path, pinned: Option<Pinned>) -> bool {
     std::fs::metadata(library).is_ok_and(|metadata| {
         metadata.is_file() && pinned.is_none_or(|pinned| metadata.len() == pinned.library_bytes)
     })
-}
-
-fn cache_dir() -> Result<PathBuf, EngineError> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    variable("CRMSCOPE_CACHE_DIR")
-        .or_else(|| variable("XDG_CACHE_HOME").map(|path| path.join("crmscope")))
-        .or_else(|| variable("HOME").map(|path| path.join(".cache/crmscope")))
-        .ok_or_else(|| {
-            fetch_error(
-                "none of CRMSCOPE_CACHE_DIR, XDG_CACHE_HOME, HOME is set: set one".to_owned(),
-            )
-        })
-}
-
-fn wait_for_lock(path: &Path) -> Result<File, EngineError> {
-    let file_error = |source| EngineError::File {
-        action: "lock",
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(file_error)?;
-    use rustix::fs::{FlockOperation, flock};
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        line("waiting for another process that is fetching ClickHouse's engine");
-        flock(&file, FlockOperation::LockExclusive).map_err(|errno| file_error(errno.into()))?;
-    }
-    Ok(file)
 }
 
 fn fetch(package: &Package, directory: &Path, library: &Path) -> Result<(), EngineError> {

@@ -10,7 +10,6 @@ mod download;
 mod fetch;
 mod library;
 mod package;
-mod progress;
 mod session;
 mod start;
 mod unpack;

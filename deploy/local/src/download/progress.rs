@@ -1,4 +1,4 @@
-//! What a person sees while the engine is fetched: a bar on a terminal, a line now and then
+//! What a person sees while something is fetched: a bar on a terminal, a line now and then
 //! elsewhere.
 
 use std::io::{IsTerminal as _, Read, Write as _};
@@ -11,7 +11,7 @@ const LINE_EVERY_BYTES: u64 = 32 << 20;
 
 /// Progress of one download.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     total: Option<u64>,
     done: u64,
@@ -20,7 +20,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `total` is the expected number of bytes, where it is known.
-    pub(super) fn new(what: &str, total: Option<u64>) -> Progress {
+    pub(crate) fn new(what: &str, total: Option<u64>) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let (bar, template) = match total {
                 Some(total) => (
@@ -49,7 +49,8 @@ impl Progress {
         }
     }
 
-    fn advance(&mut self, bytes: u64) {
+    /// Some more bytes came.
+    pub(crate) fn advance(&mut self, bytes: u64) {
         self.done += bytes;
         match &self.bar {
             Some(bar) => bar.set_position(self.done),
@@ -74,15 +75,15 @@ impl Drop for Progress {
 }
 
 /// One line for people, on stderr, so that stdout stays for programs.
-pub(super) fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Counts what is read through it.
 #[derive(Debug)]
-pub(super) struct Counted<R> {
-    pub(super) inner: R,
-    pub(super) progress: Progress,
+pub(crate) struct Counted<R> {
+    pub(crate) inner: R,
+    pub(crate) progress: Progress,
 }
 
 impl<R: Read> Read for Counted<R> {
