@@ -66,4 +66,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(23, "0023_sensor_clock.sql"),
     file!(24, "0024_counter_resets.sql"),
     file!(25, "0025_shedding.sql"),
+    file!(26, "0026_log_partition.sql"),
 ];

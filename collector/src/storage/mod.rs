@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
 
 pub use self::config::{CompressionName, Config, ConfigError};
-pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow};
+pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow, Since};
 use crate::error::{Code, Error};
 use crate::schema::DATABASE;
 use crate::writer::block::Insert;

@@ -1,4 +1,4 @@
-//! What the writer asks: the open end of the journal, and how far each agent is settled.
+//! What writers ask: the open end of the journal, and how far each agent is settled.
 
 use bytes::{Buf, Bytes};
 use crmscope_proto::{Id, Lane};
@@ -34,6 +34,19 @@ pub struct HighWater {
     pub sequence: u64,
 }
 
+/// A lane of an agent, from a sequence on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Agent.
+    pub agent_id: String,
+    /// Spool.
+    pub spool_id: Id,
+    /// Lane.
+    pub lane: Lane,
+    /// First sequence that matters.
+    pub sequence: u64,
+}
+
 #[derive(clickhouse::Row, Deserialize)]
 struct HighWaterRow {
     agent_id: String,
@@ -59,7 +72,8 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn newest_ledger_block(&self) -> Result<u64, Error> {
-        let sql = "SELECT max(block) FROM crmscope.ledger";
+        // A block out of the log is known by an offset.
+        let sql = "SELECT max(block) FROM crmscope.ledger WHERE log_partition = ''";
         let question = self.client.query(sql).fetch_one::<u64>();
         self.within("the ledger's newest block", question).await
     }
@@ -120,22 +134,75 @@ impl Storage {
                    WHERE agent_id IN ? GROUP BY agent_id, boot_id, spool_id, lane";
         let question = self.client.query(sql).bind(agents).fetch_all();
         let rows: Vec<HighWaterRow> = self.within("high-water marks", question).await?;
-        rows.into_iter()
-            .map(|row| {
-                let id = |text: &str| {
-                    Id::parse(text)
-                        .map_err(|error| Error::new(Code::Internal, format!("ledger: {error}")))
-                };
-                Ok(HighWater {
-                    boot_id: id(&row.boot_id)?,
-                    spool_id: id(&row.spool_id)?,
-                    agent_id: row.agent_id,
-                    lane: Lane::try_from(i32::from(row.lane)).unwrap_or(Lane::Unspecified),
-                    sequence: row.sequence,
-                })
-            })
-            .collect()
+        marks(rows)
     }
+
+    /// How far lanes were settled before a block of the log, as far as it matters to batches from
+    /// [`Since::sequence`] on. Asks for a handful of rows of each, by the ledger's key.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn high_water_before(
+        &self,
+        log_partition: &str,
+        block: u64,
+        lanes: &[Since],
+    ) -> Result<Vec<HighWater>, Error> {
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let one =
+            "(l.agent_id = ? AND l.spool_id = toUUID(?) AND l.lane = ? AND l.first_sequence >= ?)";
+        let any = vec![one; lanes.len()].join(" OR ");
+        // What came later from the same partition may be there already.
+        let sql = format!(
+            "SELECT toString(l.agent_id) AS agent_id, toString(l.boot_id) AS boot_id, \
+             toString(l.spool_id) AS spool_id, toInt8(l.lane) AS lane, \
+             max(l.last_sequence) AS sequence FROM crmscope.ledger AS l \
+             WHERE l.disposition != 'dropped' AND NOT (l.log_partition = ? AND l.block >= ?) \
+             AND ({any}) GROUP BY l.agent_id, l.boot_id, l.spool_id, l.lane"
+        );
+        let mut query = self.client.query(&sql).bind(log_partition).bind(block);
+        for since in lanes {
+            query = query
+                .bind(&since.agent_id)
+                .bind(since.spool_id.to_string())
+                .bind(since.lane.name())
+                .bind(since.sequence);
+        }
+        let question = query.fetch_all();
+        marks(self.within("marks before a block", question).await?)
+    }
+
+    /// Whether the ledger has blocks of a partition of the log.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn has_blocks_of(&self, log_partition: &str) -> Result<bool, Error> {
+        let sql = "SELECT toUInt64(1) FROM crmscope.ledger WHERE log_partition = ? LIMIT 1";
+        let question = self.client.query(sql).bind(log_partition);
+        let found = question.fetch_optional::<u64>();
+        let found = self.within("blocks of a partition", found).await?;
+        Ok(found.is_some())
+    }
+}
+
+fn marks(rows: Vec<HighWaterRow>) -> Result<Vec<HighWater>, Error> {
+    rows.into_iter()
+        .map(|row| {
+            let id = |text: &str| {
+                Id::parse(text)
+                    .map_err(|error| Error::new(Code::Internal, format!("ledger: {error}")))
+            };
+            Ok(HighWater {
+                boot_id: id(&row.boot_id)?,
+                spool_id: id(&row.spool_id)?,
+                agent_id: row.agent_id,
+                lane: Lane::try_from(i32::from(row.lane)).unwrap_or(Lane::Unspecified),
+                sequence: row.sequence,
+            })
+        })
+        .collect()
 }
 
 /// RowBinary: Int64, then a string (varint length, bytes).

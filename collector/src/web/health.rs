@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use crate::error::{Code, Error};
 use crate::readiness::Readiness;
 use crate::storage::Storage;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 /// How long an answer is good for: probes come from several sides.
@@ -69,5 +69,10 @@ fn row() -> Insert {
         "collector",
         std::iter::once(env!("CARGO_PKG_VERSION").as_bytes()),
     );
-    Insert::new("write_probe", fastrand::u64(..), 1, native)
+    Insert::new(
+        "write_probe",
+        &Origin::Journal(fastrand::u64(..)),
+        1,
+        native,
+    )
 }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::storage::Storage;
 use crate::storage::retry::Backoff;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 /// Agents that may wait to be written, 5 KB each at worst; more hellos than that within a moment are
@@ -135,7 +135,12 @@ fn insert(facts: &[AgentFacts]) -> Option<Insert> {
     );
     native.u32("cpu_count", each().map(|facts| facts.host.cpu_count));
     native.u64("memory_bytes", each().map(|facts| facts.host.memory_bytes));
-    let mut insert = Insert::new("agents", newest.unsigned_abs(), facts.len(), native);
+    let mut insert = Insert::new(
+        "agents",
+        &Origin::Journal(newest.unsigned_abs()),
+        facts.len(),
+        native,
+    );
     // Two lots may end in the same millisecond.
     insert.token = format!("{}-{:016x}", insert.token, fastrand::u64(..));
     Some(insert)

@@ -1,15 +1,17 @@
 //! Blocks: from judged batches to the inserts of one block.
 //!
-//! Owns which tables a block is written to, in which order, and the tokens. Promises: a pure
-//! function of the block's number and its journal rows; the same rows give the same bytes, however
-//! they arrived. Leaves sending and retrying to the writer.
+//! Owns which tables a block is written to, and in which order. Promises: a pure function of what
+//! the block is known by and its batches; the same batches in the same order give the same bytes,
+//! however they arrived. Leaves sending and retrying to the writer.
 
 use bytes::Bytes;
 use crmscope_proto::{Id, SeriesKind};
 
 use crate::judge::Entry;
 use crate::writer::native;
+pub use crate::writer::origin::{LogPartition, Origin};
 use crate::writer::tables;
+pub use crate::writer::tables::dead_letters::Unreadable;
 
 /// One insert: a table's rows of one block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +31,11 @@ pub struct Insert {
 impl Insert {
     /// An insert of one encoded block.
     #[must_use]
-    pub fn new(table: &'static str, block: u64, rows: usize, encoded: native::Block) -> Self {
+    pub fn new(table: &'static str, origin: &Origin, rows: usize, encoded: native::Block) -> Self {
         let (columns, body) = encoded.finish();
         Self {
             table,
-            token: format!("{table}-{block}"),
+            token: origin.token(table),
             statement: format!(
                 "INSERT INTO crmscope.{table} ({}) FORMAT Native",
                 columns.join(", ")
@@ -44,23 +46,38 @@ impl Insert {
     }
 }
 
-/// The inserts of a block. The ledger is last: a block that is in the ledger is whole.
+/// What a block out of the log has beside its batches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Offset of each batch.
+    pub offsets: &'a [i64],
+    /// Records that are no batches.
+    pub unreadable: &'a [Unreadable],
+}
+
+/// The inserts of a block of batches. The ledger is last: a block that is in the ledger is whole.
 #[must_use]
-pub fn build(block: u64, entries: &[Entry]) -> Vec<Insert> {
+pub fn build(origin: impl Into<Origin>, entries: &[Entry]) -> Vec<Insert> {
+    build_with(&origin.into(), entries, Beside::default())
+}
+
+/// The same, of a block out of the log.
+#[must_use]
+pub fn build_with(origin: &Origin, entries: &[Entry], beside: Beside<'_>) -> Vec<Insert> {
     let series = SeriesKind::ALL
         .into_iter()
-        .map(|kind| tables::series::insert(block, kind, entries));
+        .map(|kind| tables::series::insert(origin, kind, entries));
     series
         .chain([
-            tables::requests::insert(block, entries),
-            tables::clients::insert(block, entries),
-            tables::exemplars::exemplars(block, entries),
-            tables::exemplars::sampling(block, entries),
-            tables::security::insert(block, entries),
-            tables::presence::heartbeats(block, entries),
-            tables::presence::lane_states(block, entries),
-            tables::ledger::dead_letters(block, entries),
-            tables::ledger::insert(block, entries),
+            tables::requests::insert(origin, entries),
+            tables::clients::insert(origin, entries),
+            tables::exemplars::exemplars(origin, entries),
+            tables::exemplars::sampling(origin, entries),
+            tables::security::insert(origin, entries),
+            tables::presence::heartbeats(origin, entries),
+            tables::presence::lane_states(origin, entries),
+            tables::dead_letters::insert(origin, entries, beside),
+            tables::ledger::insert(origin, entries),
         ])
         .flatten()
         .collect()

@@ -14,6 +14,8 @@ pub struct Config {
     pub block_max_bytes: usize,
     /// Memory that batches may hold until they are settled, bytes.
     pub queue_max_bytes: usize,
+    /// Memory that records of the log may hold until they are settled, all partitions together, bytes.
+    pub read_max_bytes: usize,
     /// How full the queue is when agents are asked to pause, percent.
     pub throttle_percent: u8,
     /// First pause before an insert is repeated, ms.
@@ -48,6 +50,7 @@ impl Default for Config {
             block_max_rows: 250_000,
             block_max_bytes: 64 << 20,
             queue_max_bytes: 256 << 20,
+            read_max_bytes: 256 << 20,
             throttle_percent: 75,
             retry_initial_ms: 200,
             retry_max_ms: 15_000,
@@ -62,7 +65,7 @@ impl Config {
     /// # Errors
     /// Names the first key that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let ranges: [(&'static str, u64, u64, u64); 8] = [
+        let ranges: [(&'static str, u64, u64, u64); 9] = [
             ("flush_interval_ms", self.flush_interval_ms, 1, 60_000),
             // With one batch on top, an insert stays below a million rows and 128 MB: one block.
             ("block_max_rows", self.block_max_rows as u64, 1, 600_000),
@@ -75,6 +78,12 @@ impl Config {
             (
                 "queue_max_bytes",
                 self.queue_max_bytes as u64,
+                1 << 20,
+                1 << 40,
+            ),
+            (
+                "read_max_bytes",
+                self.read_max_bytes as u64,
                 1 << 20,
                 1 << 40,
             ),

@@ -12,7 +12,7 @@ use prost::Message;
 use crate::error::{Code, Error};
 use crate::judge::{Entry, judge};
 use crate::storage::JournalRow;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 /// The insert that makes a block's content durable.
@@ -26,7 +26,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Insert {
     );
     native.datetime_ms("received_at", entries.iter().map(|entry| entry.received_ms));
     native.string("batch", entries.iter().map(|entry| &entry.encoded[..]));
-    Insert::new("journal", block, entries.len(), native)
+    Insert::new("journal", &Origin::Journal(block), entries.len(), native)
 }
 
 /// The entries of a journal block, judged as they were at the door.

@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::judge::Verdict;
+
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
@@ -45,6 +47,16 @@ pub struct Metrics {
 }
 
 impl Disposition {
+    /// What becomes of a batch that is fresh, or not.
+    #[must_use]
+    pub const fn of(fresh: bool, verdict: &Verdict) -> Self {
+        match (fresh, verdict) {
+            (false, _) => Self::Duplicate,
+            (true, Verdict::Stored(_)) => Self::Stored,
+            (true, Verdict::Rejected(_)) => Self::Rejected,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
@@ -100,7 +112,7 @@ impl Metrics {
         metrics
     }
 
-    pub(super) fn batch(&self, lane: Lane, disposition: Disposition, items: u32) {
+    pub(crate) fn batch(&self, lane: Lane, disposition: Disposition, items: u32) {
         let fate = Fate {
             lane: lane.name(),
             disposition: disposition.name(),
@@ -113,7 +125,7 @@ impl Metrics {
         self.retries.get_or_create(&What { what }).inc();
     }
 
-    pub(super) fn block(&self, took: Duration) {
+    pub(crate) fn block(&self, took: Duration) {
         self.blocks.inc();
         self.seconds.observe(took.as_secs_f64());
     }

@@ -4,12 +4,12 @@ use crmscope_proto::clients::ClientRow;
 
 use super::requests::seconds;
 use crate::judge::Entry;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 /// The networks' rows.
 #[must_use]
-pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, &ClientRow)> = entries
         .iter()
         .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
@@ -41,7 +41,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.u64("in_other_max", each().map(|row| row.in_other_max));
     Some(Insert::new(
         "request_clients_raw",
-        block,
+        origin,
         rows.len(),
         native,
     ))

@@ -4,7 +4,7 @@ use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 
 use super::requests::seconds;
 use crate::judge::Entry;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 const KIND: &str = "Enum8('slow' = 1, 'failed' = 2)";
@@ -13,7 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// The exemplars.
 #[must_use]
-pub fn exemplars(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn exemplars(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, &ExemplarRow)> = entries
         .iter()
         .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
@@ -50,12 +50,12 @@ pub fn exemplars(block: u64, entries: &[Entry]) -> Option<Insert> {
     );
     native.string("network", each().map(|row| row.network.as_bytes()));
     native.string("target", each().map(|row| row.target.as_bytes()));
-    Some(Insert::new("request_exemplars", block, rows.len(), native))
+    Some(Insert::new("request_exemplars", origin, rows.len(), native))
 }
 
 /// How they were sampled.
 #[must_use]
-pub fn sampling(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn sampling(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, &SamplingRow)> = entries
         .iter()
         .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
@@ -82,7 +82,7 @@ pub fn sampling(block: u64, entries: &[Entry]) -> Option<Insert> {
     );
     native.u64("eligible", each().map(|row| row.eligible));
     native.u64("kept", each().map(|row| row.kept));
-    Some(Insert::new("request_sampling", block, rows.len(), native))
+    Some(Insert::new("request_sampling", origin, rows.len(), native))
 }
 
 /// The number in the table's enum; decoding left no kind unspecified.

@@ -1,10 +1,10 @@
-//! `ledger` and `dead_letters`: what became of every batch, and what no one could read.
+//! `ledger`: what became of every batch.
 
+use crmscope_proto::Id;
 use crmscope_proto::v1::{DropRange, DropReason};
-use crmscope_proto::{Id, Lane};
 
-use crate::judge::{Entry, Rejection, Verdict, drop_time_ms};
-use crate::writer::block::{Insert, uuid_order};
+use crate::judge::{Entry, Verdict, drop_time_ms};
+use crate::writer::block::{Insert, Origin, uuid_order};
 use crate::writer::native::Block;
 use crate::writer::tables::{LANE, lane_number};
 
@@ -69,7 +69,7 @@ impl<'a> Row<'a> {
 
 /// One row for each batch, and one for each range an agent dropped. There is always one.
 #[must_use]
-pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<Row<'_>> = entries
         .iter()
         .flat_map(|entry| {
@@ -105,39 +105,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.text("reason", rows.iter().map(|row| row.reason));
     native.datetime_ms("created_at", rows.iter().map(|row| row.created_ms));
     native.datetime_ms("received_at", rows.iter().map(|row| row.entry.received_ms));
-    native.u64("block", rows.iter().map(|_| block));
-    Some(Insert::new("ledger", block, rows.len(), native))
-}
-
-/// The rejected batches, whole and with the reason.
-#[must_use]
-pub fn dead_letters(block: u64, entries: &[Entry]) -> Option<Insert> {
-    let mut rows: Vec<(&Entry, &Rejection)> = entries
-        .iter()
-        .filter_map(|entry| match &entry.verdict {
-            Verdict::Rejected(rejection) => Some((entry, rejection)),
-            Verdict::Stored(_) => None,
-        })
-        .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    rows.sort_by_key(|(entry, _)| (entry.received_ms, &entry.identity.agent_id));
-    let entry = || rows.iter().map(|(entry, _)| *entry);
-    let identity = || rows.iter().map(|(entry, _)| &entry.identity);
-    let mut native = Block::new(rows.len(), 1024);
-    native.datetime_ms("received_at", entry().map(|entry| entry.received_ms));
-    native.string("agent_id", identity().map(|id| id.agent_id.as_bytes()));
-    native.uuid("boot_id", identity().map(|id| id.boot_id));
-    native.uuid("start_id", identity().map(|id| id.start_id));
-    native.uuid("spool_id", identity().map(|id| id.spool_id));
-    native.i8(
-        "lane",
-        identity().map(|id| lane_number(Lane::into(id.lane))),
-    );
-    native.u64("sequence", identity().map(|id| id.sequence));
-    native.string("reason", rows.iter().map(|(_, why)| why.detail.as_bytes()));
-    native.u64("bytes", entry().map(|entry| entry.encoded.len() as u64));
-    native.string("batch", entry().map(|entry| &entry.encoded[..]));
-    Some(Insert::new("dead_letters", block, rows.len(), native))
+    native.u64("block", rows.iter().map(|_| origin.block()));
+    native.text("log_partition", rows.iter().map(|_| origin.log_partition()));
+    Some(Insert::new("ledger", origin, rows.len(), native))
 }

@@ -4,7 +4,7 @@ use crmscope_proto::Id;
 use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState};
 
 use crate::judge::Entry;
-use crate::writer::block::{Insert, uuid_order};
+use crate::writer::block::{Insert, Origin, uuid_order};
 use crate::writer::native::Block;
 use crate::writer::tables::{LANE, lane_number};
 
@@ -29,7 +29,7 @@ fn beats(entries: &[Entry]) -> Vec<Beat<'_>> {
 
 /// The heartbeats.
 #[must_use]
-pub fn heartbeats(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let rows = beats(entries);
     if rows.is_empty() {
         return None;
@@ -55,12 +55,12 @@ pub fn heartbeats(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.nullable_i64("clock_offset_ms", beat().map(|beat| beat.clock_offset_ms));
     native.u64("config_version", beat().map(|beat| beat.config_version));
     native.u8("goodbye", beat().map(|beat| u8::from(beat.goodbye)));
-    Some(Insert::new("heartbeats", block, rows.len(), native))
+    Some(Insert::new("heartbeats", origin, rows.len(), native))
 }
 
 /// What the heartbeats say of the agent's lanes.
 #[must_use]
-pub fn lane_states(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn lane_states(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, Id, i64, &LaneState)> = beats(entries)
         .into_iter()
         .flat_map(|(entry, beat, clock)| {
@@ -94,5 +94,5 @@ pub fn lane_states(block: u64, entries: &[Entry]) -> Option<Insert> {
         state().map(|state| state.dropped_batches),
     );
     native.u64("dropped_items", state().map(|state| state.dropped_items));
-    Some(Insert::new("lane_states", block, rows.len(), native))
+    Some(Insert::new("lane_states", origin, rows.len(), native))
 }

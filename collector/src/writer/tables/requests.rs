@@ -3,12 +3,12 @@
 use crmscope_proto::requests::RequestRow;
 
 use crate::judge::Entry;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 /// The request rows.
 #[must_use]
-pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, &RequestRow)> = entries
         .iter()
         .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
@@ -47,7 +47,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.u64("upstream_sum_us", each().map(|row| row.upstream.sum_us()));
     native.u64("upstream_max_us", each().map(|row| row.upstream.max_us()));
     native.sketches("upstream", each().map(|row| &row.upstream));
-    Some(Insert::new("requests_raw", block, rows.len(), native))
+    Some(Insert::new("requests_raw", origin, rows.len(), native))
 }
 
 /// Seconds of a time that was checked at the door.

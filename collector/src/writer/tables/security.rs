@@ -4,14 +4,14 @@ use crmscope_proto::Id;
 use crmscope_proto::payload::SecurityRow;
 
 use crate::judge::Entry;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// The security events. Narrow fields were checked at the door.
 #[must_use]
-pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
+pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let mut rows: Vec<(&str, &SecurityRow)> = entries
         .iter()
         .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
@@ -68,7 +68,7 @@ pub fn insert(block: u64, entries: &[Entry]) -> Option<Insert> {
     native.u32("count", event().map(|event| event.count.max(1)));
     native.u64("records", event().map(|event| event.records));
     native.string("detail", event().map(|event| event.detail.as_bytes()));
-    Some(Insert::new("security_events", block, rows.len(), native))
+    Some(Insert::new("security_events", origin, rows.len(), native))
 }
 
 fn narrow<T: TryFrom<u32> + Default>(value: u32) -> T {

@@ -8,7 +8,7 @@ use crmscope_proto::catalog::Presence;
 use crmscope_proto::series::SeriesTable;
 
 use crate::judge::Entry;
-use crate::writer::block::Insert;
+use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 struct Run<'a> {
@@ -18,7 +18,7 @@ struct Run<'a> {
 
 /// The rows of one kind.
 #[must_use]
-pub fn insert(block: u64, kind: SeriesKind, entries: &[Entry]) -> Option<Insert> {
+pub fn insert(origin: &Origin, kind: SeriesKind, entries: &[Entry]) -> Option<Insert> {
     let mut runs: Vec<Run<'_>> = entries
         .iter()
         .filter_map(|entry| Some((entry, entry.contents()?)))
@@ -78,7 +78,7 @@ pub fn insert(block: u64, kind: SeriesKind, entries: &[Entry]) -> Option<Insert>
             ),
         }
     }
-    Some(Insert::new(kind.table(), block, rows, native))
+    Some(Insert::new(kind.table(), origin, rows, native))
 }
 
 /// A run's column; a required one was found to be there when the batch was opened.
