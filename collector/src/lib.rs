@@ -57,8 +57,10 @@ pub async fn run(
     tokens: Tokens,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    if config.kafka.is_on() {
-        anyhow::bail!("kafka.brokers is set, and this version does not work with Kafka yet");
+    if config.kafka.is_on() && config.roles.ingest {
+        anyhow::bail!(
+            "kafka.brokers is set, and ingest does not hand batches to Kafka yet; set roles.ingest = false"
+        );
     }
     let mut registry = Registry::with_prefix("crmscope_collector");
     let roles = config.roles.clone();
@@ -112,7 +114,25 @@ pub async fn run(
         });
     }
     let mut writer = Part::new("the writer", None);
-    if roles.writer {
+    if roles.writer && config.kafka.is_on() {
+        let writers = kafka::Writers::new(
+            config.writer.clone(),
+            config.kafka.clone(),
+            storage.clone(),
+            readiness.clone(),
+            &mut registry,
+            draining.clone(),
+        );
+        let (prepared, draining) = (prepared.done(), draining.clone());
+        let run = async move {
+            tokio::select! {
+                () = stopped(prepared) => writers.run().await,
+                // Nothing was read yet.
+                () = stopped(draining) => Ok(()),
+            }
+        };
+        writer = Part::new("the writer", Some(tokio::spawn(run)));
+    } else if roles.writer {
         let pen = Writer::new(
             config.writer.clone(),
             storage.clone(),

@@ -5,9 +5,20 @@
 //! and that no setting can be made that would break exactness. Leaves judging to
 //! [`crate::judge`] and storing to [`crate::writer`].
 
+mod block;
+pub mod claim;
 pub mod client;
 pub mod config;
+pub mod group;
+mod intake;
+pub mod lease;
+pub mod metrics;
 pub mod passthrough;
+pub mod plan;
+pub mod reader;
 pub mod record;
+mod worker;
+mod writers;
 
 pub use self::config::{Config, ConfigError};
+pub use self::writers::Writers;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 pub(crate) mod agent;
+pub(crate) mod log;
 pub(crate) mod rows;
 
 use std::io::{BufRead as _, BufReader};
@@ -160,7 +161,7 @@ pub(crate) struct Collector {
 
 #[derive(serde::Deserialize)]
 struct Addresses {
-    ingest: SocketAddr,
+    ingest: Option<SocketAddr>,
     web: SocketAddr,
 }
 
@@ -204,7 +205,8 @@ impl Collector {
         Self {
             directory,
             child,
-            ingest: addresses.ingest,
+            // Where there is no door, nobody asks for it.
+            ingest: addresses.ingest.unwrap_or(addresses.web),
             web: addresses.web,
         }
     }
@@ -244,6 +246,12 @@ impl Collector {
     /// Waits for it to end by itself.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("wait").code()
+    }
+
+    /// Its exit code, when it ended by itself; `None` within when a signal ended it.
+    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+        let ended = self.child.try_wait().expect("wait");
+        ended.map(|status| status.code())
     }
 
     pub(crate) fn log(&self) -> String {

@@ -1,0 +1,128 @@
+//! A log of librdkafka's own simulated brokers, filled by hand.
+
+use std::time::Duration;
+
+use crmscope_collector::judge::{Entry, judge};
+use crmscope_collector::kafka::record;
+use crmscope_proto::Lane;
+use crmscope_proto::v1::Batch;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use super::PATIENCE;
+use super::rows::now_ms;
+
+pub(crate) const GROUP: &str = "writers-of-a-test";
+
+pub(crate) struct Log {
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    producer: FutureProducer,
+}
+
+pub(crate) fn topic(lane: Lane) -> String {
+    format!("crmscope.{}.v1", lane.name())
+}
+
+pub(crate) fn entry(batch: &Batch) -> Entry {
+    judge(batch, now_ms()).expect("an envelope")
+}
+
+impl Log {
+    /// One broker, with so many partitions of the metrics and one of the other lanes.
+    pub(crate) fn start(partitions: i32) -> Self {
+        let cluster = MockCluster::new(1).expect("simulated brokers");
+        for lane in Lane::BY_URGENCY {
+            let count = if lane == Lane::Metrics { partitions } else { 1 };
+            cluster
+                .create_topic(&topic(lane), count, 1)
+                .expect("a topic");
+        }
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", cluster.bootstrap_servers())
+            .create()
+            .expect("a producer");
+        Self { cluster, producer }
+    }
+
+    /// What a collector needs to write this log: dotted keys.
+    pub(crate) fn config(&self, more: &str) -> String {
+        format!(
+            "writer.flush_interval_ms = 50\nroles.ingest = false\nkafka.brokers = [{:?}]\nkafka.group = {GROUP:?}\n\
+             kafka.client.\"session.timeout.ms\" = 6000\nkafka.client.\"heartbeat.interval.ms\" = 500\n{more}\n",
+            self.cluster.bootstrap_servers()
+        )
+    }
+
+    /// Appends an entry to a partition of its lane. Returns its offset.
+    pub(crate) async fn append(&self, entry: &Entry, partition: i32) -> i64 {
+        let topic = topic(entry.identity.lane);
+        let record = FutureRecord::to(&topic)
+            .partition(partition)
+            .key(&entry.identity.agent_id)
+            .payload(&entry.encoded[..])
+            .headers(record::headers(entry));
+        let sent = self.producer.send(record, PATIENCE).await;
+        sent.map_err(|(error, _)| error).expect("appended").offset
+    }
+
+    /// Appends what is no batch. Returns its offset.
+    pub(crate) async fn append_raw(&self, lane: Lane, partition: i32, value: &[u8]) -> i64 {
+        let topic = topic(lane);
+        let record = FutureRecord::to(&topic)
+            .partition(partition)
+            .key("nobody")
+            .payload(value);
+        let sent = self.producer.send(record, PATIENCE).await;
+        sent.map_err(|(error, _)| error).expect("appended").offset
+    }
+
+    fn consumer(&self) -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", self.cluster.bootstrap_servers())
+            .set("group.id", GROUP)
+            .set("enable.auto.commit", "false")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "500")
+            .create()
+            .expect("a consumer")
+    }
+
+    /// Commits an offset as the group's writers would have.
+    pub(crate) fn commit(&self, lane: Lane, partition: i32, offset: i64, metadata: &str) {
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition(&topic(lane), partition);
+        element
+            .set_offset(Offset::Offset(offset))
+            .expect("an offset");
+        element.set_metadata(metadata);
+        // The simulated group takes commits of members only.
+        let consumer = self.consumer();
+        consumer.subscribe(&[&topic(lane)]).expect("a subscription");
+        let started = std::time::Instant::now();
+        while consumer.assignment().expect("an assignment").count() == 0 {
+            assert!(started.elapsed() < PATIENCE, "no membership");
+            consumer.poll(Duration::from_millis(50));
+        }
+        consumer
+            .commit(&list, CommitMode::Sync)
+            .expect("a committed offset");
+    }
+
+    /// The group's offset and metadata.
+    pub(crate) fn committed(&self, lane: Lane, partition: i32) -> (Option<i64>, String) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&topic(lane), partition);
+        let consumer = self.consumer();
+        let answer = consumer
+            .committed_offsets(list, Duration::from_secs(30))
+            .expect("the committed offset");
+        let element = answer.elements().remove(0);
+        let offset = match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        (offset, element.metadata().to_owned())
+    }
+}
