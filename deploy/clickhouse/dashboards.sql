@@ -142,6 +142,18 @@ SELECT toStartOfInterval(bucket_start, toIntervalSecond({rounding:UInt32}))::INT
 FROM crmscope.request_sampling WHERE bucket_start >= now() - {seconds:UInt32}
 GROUP BY t, kind ORDER BY t
 $query$),
+('crmscope', 'Log lines not counted [by reason]', $query$
+SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, reason.1 AS why, sum(reason.2) AS lines
+FROM (
+    SELECT t AS at, * FROM crmscope.source_1m WHERE {rounding:UInt32} < 3600 AND t >= now() - {seconds:UInt32}
+    UNION ALL
+    SELECT t AS at, * FROM crmscope.source_1h WHERE {rounding:UInt32} >= 3600 AND t >= now() - {seconds:UInt32}
+)
+ARRAY JOIN [('not_understood', toNullable(unparsed)), ('too_long_lines', lost_too_long_lines), ('unfinished_lines', lost_unfinished_lines), ('untimely_lines', lost_untimely_lines),
+    ('forged_lines', lost_forged_lines), ('rotated_files', lost_rotated_files), ('truncated_files', lost_truncated_files), ('unreadable_files', lost_unreadable_files)] AS reason
+WHERE source IN ('requests', 'security')
+GROUP BY t, why HAVING lines > 0 ORDER BY t
+$query$),
 ('crmscope', 'Security events that failed [by kind]', $query$
 SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, kind, sum(events) AS failed
 FROM (

@@ -358,10 +358,48 @@ metrics! {
         Items = 5, "items", Increment, Required;
         /// Items that were not understood.
         Unparsed = 6, "unparsed", Increment, Required;
-        /// Items understood but not kept.
+        /// Items that are not kept, and lines and files of logs that were lost.
         Dropped = 7, "dropped", Increment, Required;
         /// Counters that began again, or fell, and so have no increment for once.
         CounterResets = 8, "counter_resets", Increment, Optional;
+        /// Lines, or journal entries, longer than what is taken. The figures of lost lines come
+        /// from sources that read logs; there, those in lines and files add up to the dropped.
+        LostTooLongLines = 9, "lost_too_long_lines", Increment, Optional;
+        /// Ends without a newline, of files that nobody writes to any more.
+        LostUnfinishedLines = 10, "lost_unfinished_lines", Increment, Optional;
+        /// Lines of a time that is too long ago, or too far ahead, for a collector.
+        LostUntimelyLines = 11, "lost_untimely_lines", Increment, Optional;
+        /// Journal entries that another program wrote under the name of a trusted one.
+        LostForgedLines = 12, "lost_forged_lines", Increment, Optional;
+        /// Files that were rotated away or deleted before they were read to their ends. How many
+        /// lines they held is not known.
+        LostRotatedFiles = 13, "lost_rotated_files", Increment, Optional;
+        /// Files truncated before they were read to their ends.
+        LostTruncatedFiles = 14, "lost_truncated_files", Increment, Optional;
+        /// Packed files that are damaged, or packed in a way that is not read.
+        LostUnreadableFiles = 15, "lost_unreadable_files", Increment, Optional;
+        /// Bytes of all these, as far as they are known.
+        LostKnownBytes = 16, "lost_known_bytes", Increment, Optional;
+    }
+}
+
+impl SourceMetric {
+    /// The reasons for which lines are dropped. Only sources that read logs have these figures, and
+    /// [`SourceMetric::LostKnownBytes`].
+    pub const LOST: [Self; 7] = [
+        Self::LostTooLongLines,
+        Self::LostUnfinishedLines,
+        Self::LostUntimelyLines,
+        Self::LostForgedLines,
+        Self::LostRotatedFiles,
+        Self::LostTruncatedFiles,
+        Self::LostUnreadableFiles,
+    ];
+
+    /// Whether only sources that read logs have the figure at this place of a row.
+    #[must_use]
+    pub const fn is_of_logs(position: usize) -> bool {
+        position >= Self::LostTooLongLines as usize
     }
 }
 

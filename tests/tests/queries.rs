@@ -134,6 +134,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "192.0.2.1 - - [{time}] \"GET {path} HTTP/1.1\" {status} 100 \"-\" \"-\" {latency}"
         );
     }
+    lines.push_str("not a request\n");
     fs::write(&access, lines).unwrap();
     let auth = stack.path("auth.log");
     fs::write(&auth, "").unwrap();
@@ -242,6 +243,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "slowest_requests" => &["/slow\tGET\t200\t100\t1200000\t"],
             "failed_requests" => &["/broken\tGET\t500\t100\t20000\t"],
             "exemplar_sampling" => &["crm\tslow\t100\t", "\t0"],
+            "lost_lines" => &["app-01\trequests\t401\t1\t0\t"],
             "overview_hosts" => &["app-01\t"],
             "process_groups" => &["app-01\tagent\t1\t"],
             "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],

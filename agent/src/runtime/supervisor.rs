@@ -128,16 +128,20 @@ impl Supervisor {
         let sources = self
             .watches
             .iter()
-            .map(|watch| (watch.name, &watch.statistics));
-        let own = (OWN_NAME, &self.own_statistics);
-        for ((name, statistics), reported) in sources.chain([own]).zip(&mut self.reported) {
+            .map(|watch| (watch.name, watch.reads_logs, &watch.statistics));
+        let own = (OWN_NAME, false, &self.own_statistics);
+        for ((name, reads_logs, statistics), reported) in
+            sources.chain([own]).zip(&mut self.reported)
+        {
             let counters = statistics.read();
             // The supervisor is no source: it speaks only of what it had to drop.
             if name == OWN_NAME && counters == *reported {
                 continue;
             }
-            let values: [Option<u64>; SourceMetric::COUNT] =
-                std::array::from_fn(|position| Some(counters[position] - reported[position]));
+            let values: [Option<u64>; SourceMetric::COUNT] = std::array::from_fn(|position| {
+                let has = reads_logs || !SourceMetric::is_of_logs(position);
+                has.then(|| counters[position] - reported[position])
+            });
             *reported = counters;
             if let Err(error) =
                 rows.series(SeriesKind::Source, &[name], moment, interval_ms, &values)

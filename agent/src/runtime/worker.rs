@@ -68,6 +68,8 @@ pub struct SourceWatch {
     pub name: &'static str,
     /// What its runs did.
     pub statistics: SourceStatistics,
+    /// Whether it reads logs, and so has figures of lost lines.
+    pub reads_logs: bool,
     deadline: Duration,
     epoch: Instant,
     /// Start of the present run, ms after `epoch` plus 1; 0 between runs.
@@ -81,6 +83,7 @@ impl SourceWatch {
         Self {
             name: source.name(),
             statistics: SourceStatistics::default(),
+            reads_logs: matches!(source.worker(), Worker::Requests | Worker::Security),
             deadline: source.deadline(),
             epoch: Instant::now(),
             running_since_ms: AtomicU64::new(0),

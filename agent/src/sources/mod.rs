@@ -21,6 +21,7 @@ pub mod units;
 
 mod baseline;
 mod child;
+mod line_counts;
 mod probe;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -52,6 +52,8 @@ queries! {
     LEDGER_GAPS = "ledger_gaps";
     /// The account of every batch: stored, sampled, rejected, dropped, missing, in flight.
     LEDGER_PROOF = "ledger_proof";
+    /// Log lines that were not counted, by reason.
+    LOST_LINES = "lost_lines";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
     /// Watched programs: whether they run, and what they use.

@@ -35,7 +35,8 @@ use crmscope_proto::Lane;
 use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 
-use super::tail::{Limits, LineSink, Stretch, Tailer};
+use super::line_counts::LineCounts;
+use super::tail::{Limits, LineSink, Loss, Stretch, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use crate::runtime::budget::{Economy, Subject};
 use aggregate::Aggregator;
@@ -149,14 +150,10 @@ impl Source for RequestsSource {
             readers: &mut self.readers,
             now_ms: moment.wall_ms,
             current: 0,
-            lines: 0,
-            unparsed: 0,
-            dropped: 0,
+            counts: LineCounts::default(),
         };
         let outcome = self.tailer.poll(moment.monotonic, &mut sink);
-        rows.count(SourceMetric::Items, sink.lines);
-        rows.count(SourceMetric::Unparsed, sink.unparsed);
-        rows.count(SourceMetric::Dropped, sink.dropped);
+        sink.counts.report(rows);
         outcome
     }
 
@@ -184,9 +181,7 @@ struct Counting<'a> {
     now_ms: i64,
     /// Position in `readers`.
     current: usize,
-    lines: u64,
-    unparsed: u64,
-    dropped: u64,
+    counts: LineCounts,
 }
 
 impl LineSink for Counting<'_> {
@@ -220,9 +215,9 @@ impl LineSink for Counting<'_> {
     }
 
     fn line(&mut self, _offset: u64, line: &[u8]) {
-        self.lines += 1;
+        self.counts.line();
         let Some(reader) = self.readers.get_mut(self.current) else {
-            self.unparsed += 1;
+            self.counts.unparsed();
             return;
         };
         let parsed = match reader.parser.parse(line) {
@@ -232,7 +227,7 @@ impl LineSink for Counting<'_> {
                 return;
             }
             Err(reason) => {
-                self.unparsed += 1;
+                self.counts.unparsed();
                 reader.health.unread(reason);
                 return;
             }
@@ -240,7 +235,9 @@ impl LineSink for Counting<'_> {
         reader.health.understood();
         let age_ms = self.now_ms.saturating_sub(parsed.time_ms);
         if !(-TIMESTAMP_MAX_FUTURE_MS..=LINE_MAX_AGE_MS).contains(&age_ms) {
-            self.dropped += 1;
+            let bytes = line.len() as u64 + 1;
+            self.counts
+                .drop_line(SourceMetric::LostUntimelyLines, bytes);
             return;
         }
         self.aggregator.count(
@@ -255,8 +252,11 @@ impl LineSink for Counting<'_> {
         self.readers.retain(|reader| reader.number != number);
     }
 
-    fn dropped(&mut self) {
-        self.lines += 1;
-        self.dropped += 1;
+    fn lost(&mut self, loss: &Loss<'_>) {
+        self.counts.lose(loss);
+    }
+
+    fn lost_more(&mut self, bytes: u64) {
+        self.counts.lose_more(bytes);
     }
 }

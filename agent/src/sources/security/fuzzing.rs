@@ -4,8 +4,9 @@
 use super::journal::EntrySink as _;
 use super::logs::FollowedLog;
 use super::logs::sink::LogSink;
-use super::sink::{Counts, Sink};
+use super::sink::Sink;
 use super::{Fields, LogConfig, LogFormat};
+use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::LineSink as _;
 use crate::sources::tail::zone::Zone;
 
@@ -62,7 +63,7 @@ pub fn read(data: &[u8]) {
                 zone: &Zone::Fixed(0),
                 now_ms: NOW_MS,
                 path: "/log".to_owned(),
-                counts: Counts::default(),
+                counts: LineCounts::default(),
             };
             for line in &lines {
                 match kind {
@@ -81,7 +82,7 @@ pub fn read(data: &[u8]) {
                 now_ms: NOW_MS,
                 path: "/log".to_owned(),
                 log: 0,
-                counts: Counts::default(),
+                counts: LineCounts::default(),
             };
             for line in &lines {
                 sink.line(0, line);

@@ -48,8 +48,8 @@ pub(super) trait EntrySink {
     fn ready(&self) -> bool;
     /// A line of the child. Returns the cursor of the entry, if it was one.
     fn entry(&mut self, line: &[u8]) -> Option<String>;
-    /// An entry that was too long.
-    fn dropped(&mut self);
+    /// An entry that was too long, and how much of it was seen so far, bytes.
+    fn too_long(&mut self, bytes: u64);
 }
 
 /// The journal and its reader.
@@ -248,7 +248,7 @@ impl Running {
             let Some(length) = memchr::memchr(b'\n', rest) else {
                 if self.skipping || rest.len() > ENTRY_MAX_BYTES {
                     if !self.skipping {
-                        sink.dropped();
+                        sink.too_long(rest.len() as u64);
                     }
                     self.skipping = true;
                     start = self.buffer.len();
@@ -258,7 +258,7 @@ impl Running {
             if self.skipping {
                 self.skipping = false;
             } else if length > ENTRY_MAX_BYTES {
-                sink.dropped();
+                sink.too_long(length as u64 + 1);
             } else if let Some(cursor) = sink.entry(&rest[..length]) {
                 *position = Position::Cursor(cursor);
             }

@@ -35,6 +35,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::payload::SecurityRow;
 use serde::{Deserialize, Serialize};
 
+use super::line_counts::LineCounts;
 use super::tail::zone::Zone;
 use super::tail::{Limits, Tailer};
 use super::{Moment, Rows, Source, SourceError, Worker};
@@ -42,7 +43,7 @@ pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogF
 use journal::{Journal, Position};
 use logs::FollowedLog;
 use logs::sink::LogSink;
-use sink::{Counts, Sink};
+use sink::Sink;
 
 /// Version of [`Checkpoint`]; those without one are of the first.
 const CHECKPOINT_VERSION: u32 = 2;
@@ -157,7 +158,7 @@ impl SecuritySource {
             zone: &self.zone,
             now_ms: moment.wall_ms,
             path: String::new(),
-            counts: Counts::default(),
+            counts: LineCounts::default(),
         };
         let outcome = match &mut self.feed {
             Some(Feed::Journal(journal)) => journal.poll(moment.monotonic, &mut sink),
@@ -179,7 +180,7 @@ impl SecuritySource {
             now_ms: moment.wall_ms,
             path: String::new(),
             log: 0,
-            counts: Counts::default(),
+            counts: LineCounts::default(),
         };
         let outcome = self.followed.as_mut().map_or(Ok(()), |followed| {
             followed.poll(moment.monotonic, &mut sink)

@@ -9,31 +9,15 @@ use super::event::{Event, Kind, Meaning, Origin, event_id, row};
 use super::journal::EntrySink;
 use super::message::{self, Program};
 use super::syslog;
-use crate::sources::Rows;
+use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::zone::Zone;
-use crate::sources::tail::{LineSink, Stretch};
+use crate::sources::tail::{LineSink, Loss, Stretch};
 
 /// Most events held: reading waits at this many until they are handed over.
 pub(super) const HELD_MAX: usize = 10_000;
 
 /// Older events are dropped: a collector takes only a day more, so that a batch may wait a day.
 const EVENT_MAX_AGE_MS: i64 = TIMESTAMP_MAX_PAST_MS - 24 * 3_600_000;
-
-/// What became of lines.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) lines: u64,
-    pub(super) unparsed: u64,
-    pub(super) dropped: u64,
-}
-
-impl Counts {
-    pub(super) fn report(&self, rows: &Rows<'_>) {
-        rows.count(SourceMetric::Items, self.lines);
-        rows.count(SourceMetric::Unparsed, self.unparsed);
-        rows.count(SourceMetric::Dropped, self.dropped);
-    }
-}
 
 /// Takes lines and entries, and holds their events.
 pub(super) struct Sink<'a> {
@@ -42,19 +26,22 @@ pub(super) struct Sink<'a> {
     pub(super) now_ms: i64,
     /// The file whose lines come.
     pub(super) path: String,
-    pub(super) counts: Counts,
+    pub(super) counts: LineCounts,
 }
 
 impl Sink<'_> {
     fn message(&mut self, program: Program, text: &str, origin: &Origin<'_>, trusted: bool) {
         match message::parse(program, text) {
             Meaning::Nothing => {}
-            Meaning::Unknown => self.counts.unparsed += 1,
+            Meaning::Unknown => self.counts.unparsed(),
             Meaning::Event(event) if trusted || needs_no_trust(&event) => {
                 hold(self.held, &mut self.counts, &event, origin, self.now_ms);
             }
             // Forged: logged under sshd's name by somebody else.
-            Meaning::Event(_) => self.counts.dropped += 1,
+            Meaning::Event(_) => {
+                self.counts
+                    .drop_line(SourceMetric::LostForgedLines, text.len() as u64);
+            }
         }
     }
 }
@@ -62,7 +49,7 @@ impl Sink<'_> {
 /// Holds the row of an event, unless it is too old or too far ahead for a collector.
 pub(super) fn hold(
     held: &mut Vec<SecurityRow>,
-    counts: &mut Counts,
+    counts: &mut LineCounts,
     event: &Event<'_>,
     origin: &Origin<'_>,
     now_ms: i64,
@@ -71,7 +58,7 @@ pub(super) fn hold(
     if (-TIMESTAMP_MAX_FUTURE_MS..=EVENT_MAX_AGE_MS).contains(&age_ms) {
         held.push(row(event, origin));
     } else {
-        counts.dropped += 1;
+        counts.drop_line(SourceMetric::LostUntimelyLines, 0);
     }
 }
 
@@ -91,10 +78,10 @@ impl LineSink for Sink<'_> {
     }
 
     fn line(&mut self, offset: u64, line: &[u8]) {
-        self.counts.lines += 1;
+        self.counts.line();
         let text = String::from_utf8_lossy(line);
         let Some(entry) = syslog::parse(&text, self.zone, self.now_ms) else {
-            self.counts.unparsed += 1;
+            self.counts.unparsed();
             return;
         };
         // Other programs share the file.
@@ -114,9 +101,12 @@ impl LineSink for Sink<'_> {
         self.path = path;
     }
 
-    fn dropped(&mut self) {
-        self.counts.lines += 1;
-        self.counts.dropped += 1;
+    fn lost(&mut self, loss: &Loss<'_>) {
+        self.counts.lose(loss);
+    }
+
+    fn lost_more(&mut self, bytes: u64) {
+        self.counts.lose_more(bytes);
     }
 }
 
@@ -126,9 +116,9 @@ impl EntrySink for Sink<'_> {
     }
 
     fn entry(&mut self, line: &[u8]) -> Option<String> {
-        self.counts.lines += 1;
+        self.counts.line();
         let Some(entry) = entry::parse(line) else {
-            self.counts.unparsed += 1;
+            self.counts.unparsed();
             return None;
         };
         let origin = Origin {
@@ -141,13 +131,14 @@ impl EntrySink for Sink<'_> {
             (Some(program), Some(message)) => {
                 self.message(program, message, &origin, entry.trusted);
             }
-            (Some(_), None) => self.counts.unparsed += 1,
+            (Some(_), None) => self.counts.unparsed(),
             (None, _) => {}
         }
         Some(entry.cursor)
     }
 
-    fn dropped(&mut self) {
-        LineSink::dropped(self);
+    fn too_long(&mut self, bytes: u64) {
+        self.counts.line();
+        self.counts.drop_line(SourceMetric::LostTooLongLines, bytes);
     }
 }

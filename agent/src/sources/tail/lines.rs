@@ -65,6 +65,7 @@ pub(super) fn hand_over<S: LineSink>(
             progress.advance(length + 1);
             if *progress.skipping {
                 *progress.skipping = false;
+                sink.lost_more(length as u64 + 1);
             } else if length > LINE_MAX_BYTES {
                 too_long(sink, Some(length as u64 + 1));
             } else {
@@ -72,10 +73,11 @@ pub(super) fn hand_over<S: LineSink>(
             }
         } else if *progress.skipping {
             progress.advance(rest.len());
+            sink.lost_more(rest.len() as u64);
         } else if rest.len() > LINE_MAX_BYTES {
             progress.advance(rest.len());
             *progress.skipping = true;
-            too_long(sink, None);
+            too_long(sink, Some(rest.len() as u64));
         } else {
             break;
         }

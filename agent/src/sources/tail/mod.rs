@@ -74,12 +74,10 @@ pub trait LineSink {
     fn begin(&mut self, stretch: &Stretch<'_>);
     /// A complete line without its newline, and where in the file it starts.
     fn line(&mut self, offset: u64, line: &[u8]);
-    /// A line, or more of them, that will not come.
-    fn dropped(&mut self);
-    /// The same, with the reason.
-    fn lost(&mut self, _loss: &Loss<'_>) {
-        self.dropped();
-    }
+    /// A line, or more of them, that will not come, and why.
+    fn lost(&mut self, loss: &Loss<'_>);
+    /// More bytes of a line that was lost before it ended.
+    fn lost_more(&mut self, _bytes: u64) {}
     /// Nothing more comes from the file with this number.
     fn end(&mut self, _number: u64) {}
 }
@@ -178,12 +176,12 @@ impl<S: LineSink> LineSink for Tally<'_, S> {
     fn line(&mut self, offset: u64, line: &[u8]) {
         self.sink.line(offset, line);
     }
-    fn dropped(&mut self) {
-        self.sink.dropped();
-    }
     fn lost(&mut self, loss: &Loss<'_>) {
         self.losses.add(loss);
         self.sink.lost(loss);
+    }
+    fn lost_more(&mut self, bytes: u64) {
+        self.sink.lost_more(bytes);
     }
     fn end(&mut self, number: u64) {
         self.sink.end(number);

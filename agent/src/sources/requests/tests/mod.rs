@@ -5,6 +5,7 @@ mod header;
 mod live;
 mod live_formats;
 mod live_proxies;
+mod lost;
 mod neighbours;
 mod networks;
 mod parsing;

@@ -4,9 +4,10 @@ use crmscope_proto::payload::SecurityRow;
 
 use super::super::event::{Origin, event_id};
 use super::super::reading::Outcome;
-use super::super::sink::{Counts, HELD_MAX, hold};
+use super::super::sink::{HELD_MAX, hold};
 use super::FollowedLog;
-use crate::sources::tail::{LineSink, Stretch};
+use crate::sources::line_counts::LineCounts;
+use crate::sources::tail::{LineSink, Loss, Stretch};
 
 /// Takes lines, and holds their events.
 pub(in crate::sources::security) struct LogSink<'a> {
@@ -17,7 +18,7 @@ pub(in crate::sources::security) struct LogSink<'a> {
     /// The file whose lines come, and which log it belongs to.
     pub(in crate::sources::security) path: String,
     pub(in crate::sources::security) log: usize,
-    pub(in crate::sources::security) counts: Counts,
+    pub(in crate::sources::security) counts: LineCounts,
 }
 
 impl LineSink for LogSink<'_> {
@@ -32,7 +33,7 @@ impl LineSink for LogSink<'_> {
     }
 
     fn line(&mut self, offset: u64, line: &[u8]) {
-        self.counts.lines += 1;
+        self.counts.line();
         let Some(logs) = self.logs.get_mut(self.log) else {
             return;
         };
@@ -44,7 +45,7 @@ impl LineSink for LogSink<'_> {
             .find(|(outcome, _)| *outcome != Outcome::Nothing);
         match read {
             None | Some((Outcome::Nothing, _)) => {}
-            Some((Outcome::Unknown, _)) => self.counts.unparsed += 1,
+            Some((Outcome::Unknown, _)) => self.counts.unparsed(),
             Some((Outcome::Event(reading), service)) => {
                 let service = if reading.service.is_empty() {
                     service
@@ -69,8 +70,11 @@ impl LineSink for LogSink<'_> {
         }
     }
 
-    fn dropped(&mut self) {
-        self.counts.lines += 1;
-        self.counts.dropped += 1;
+    fn lost(&mut self, loss: &Loss<'_>) {
+        self.counts.lose(loss);
+    }
+
+    fn lost_more(&mut self, bytes: u64) {
+        self.counts.lose_more(bytes);
     }
 }

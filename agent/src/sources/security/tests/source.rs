@@ -183,6 +183,7 @@ fn changes_of_accounts_are_believed_of_those_who_can_make_them() {
         ]
     );
     assert_eq!(bench.counted(SourceMetric::Dropped), 1);
+    assert_eq!(bench.counted(SourceMetric::LostForgedLines), 1);
     bench.source.stop();
     let arguments = fs::read_to_string(bench.folder.path().join("arguments")).unwrap();
     for program in ["sshd-session", "sudo", "useradd", "gpasswd"] {

@@ -25,7 +25,7 @@ impl LineSink for Failing {
         assert!(line != b"bad", "a defect");
         self.0.line(offset, line);
     }
-    fn dropped(&mut self) {}
+    fn lost(&mut self, _loss: &Loss<'_>) {}
 }
 
 #[test]

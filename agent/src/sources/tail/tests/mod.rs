@@ -41,12 +41,9 @@ impl LineSink for Lines {
     fn line(&mut self, _offset: u64, line: &[u8]) {
         self.lines.push(String::from_utf8_lossy(line).into_owned());
     }
-    fn dropped(&mut self) {
-        self.dropped += 1;
-    }
     fn lost(&mut self, loss: &Loss<'_>) {
         self.losses.push(loss.reason);
-        self.dropped();
+        self.dropped += 1;
     }
 }
 
