@@ -7,7 +7,7 @@
 //! turn on the caller's thread, where one that hangs would hold them all.
 
 mod config;
-mod mounts;
+pub(in crate::sources) mod mounts;
 #[cfg(test)]
 mod tests;
 

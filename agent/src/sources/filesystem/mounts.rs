@@ -39,11 +39,11 @@ pub(super) struct Choice {
 
 /// One line: `27 1 254:0 / /mnt rw,relatime shared:1 - ext4 /dev/vda rw,discard`.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
+pub(in crate::sources) struct Entry<'a> {
     /// Major and minor number.
     device_number: &'a [u8],
-    mount_point: Vec<u8>,
-    filesystem_type: &'a [u8],
+    pub(in crate::sources) mount_point: Vec<u8>,
+    pub(in crate::sources) filesystem_type: &'a [u8],
     device: Vec<u8>,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn choose(text: &[u8], config: &Config) -> Choice {
     choice
 }
 
-fn parse(line: &[u8]) -> Option<Entry<'_>> {
+pub(in crate::sources) fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let mut fields = Fields::new(line);
     fields.number()?;
     fields.number()?;

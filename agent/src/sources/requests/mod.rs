@@ -36,7 +36,7 @@ use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 
 use super::line_counts::LineCounts;
-use super::tail::{Limits, LineSink, Loss, Stretch, Tailer};
+use super::tail::{Limits, LineSink, Loss, Stretch, Tailers};
 use super::{Moment, Rows, Source, SourceError, Worker};
 use crate::runtime::budget::{Economy, Subject};
 use aggregate::Aggregator;
@@ -61,7 +61,7 @@ pub struct RequestsSource {
     logs: Vec<LogConfig>,
     /// By pattern: its own routes, then those of all logs.
     routes: Vec<Configured>,
-    tailer: Tailer,
+    tailer: Tailers,
     aggregator: Aggregator,
     /// One for each followed file, which the tailer bounds.
     readers: Vec<Reader>,
@@ -106,7 +106,7 @@ impl RequestsSource {
                     Configured::new(templates.map(String::as_str))
                 })
                 .collect(),
-            tailer: Tailer::new(patterns, limits),
+            tailer: Tailers::new(patterns, limits),
             aggregator: Aggregator::new(config, random),
             readers: Vec::new(),
         }

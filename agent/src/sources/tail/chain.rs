@@ -89,7 +89,7 @@ impl Tailer {
         let paths: Vec<PathBuf> = self
             .logs
             .iter()
-            .filter(|(_, log)| all || log.due)
+            .filter(|(path, log)| (all || log.due) && !self.is_pending(path))
             .map(|(path, _)| path.clone())
             .collect();
         for path in paths {
@@ -151,6 +151,11 @@ impl Tailer {
         }
         if outcome.is_ok() {
             give_up(path, log, sink);
+        } else {
+            // What could not be looked at was not absent for that.
+            for known in &mut log.known {
+                known.absent = known.absent.saturating_sub(1);
+            }
         }
         log.due |= !log.orphans.is_empty();
         if waiting && log.orphans.is_empty() {
@@ -160,6 +165,12 @@ impl Tailer {
         let most = (KNOWN_TOTAL_MAX / self.logs.len().max(1)).clamp(1, KNOWN_MAX);
         log.forget(most);
         outcome
+    }
+
+    /// Whether something of a checkpoint was not looked for yet: until then, what is a log's own
+    /// cannot be told from what is new.
+    fn is_pending(&self, path: &Path) -> bool {
+        self.pending.iter().any(|saved| saved.path == path)
     }
 
     fn opened(&self, identity: Identity) -> Option<&Followed> {
@@ -180,23 +191,25 @@ impl Tailer {
                 .iter()
                 .find(|sibling| orphan.identity == Some(sibling.identity))
                 .map(|sibling| (sibling.path.as_path(), sibling.generation.packing, false));
-            let live = orphan.live && orphan.mark.position >= ANCHOR_BYTES as u64;
-            let there = there.or_else(|| live.then_some((path, Packing::None, true)));
-            let found = match there {
-                Some((there, packing, live)) => match Specimen::open(there, packing) {
-                    Ok(Some(specimen)) if self.opened(specimen.identity()).is_none() => {
-                        match specimen.relation(&orphan.mark) {
-                            Ok(Relation::Same | Relation::More) => Some((specimen, live)),
-                            _ => None,
-                        }
-                    }
-                    _ => None,
-                },
-                None => None,
-            };
-            let Some((specimen, live)) = found else {
-                log.orphans.push(orphan);
-                continue;
+            let there = there.or_else(|| orphan.live.then_some((path, Packing::None, true)));
+            let found = there.map_or(Ok(None), |(there, packing, live)| {
+                let specimen = self.is_there(there, packing, live, &orphan);
+                Ok(specimen
+                    .map_err(|error| unreadable(there, error))?
+                    .map(|specimen| (specimen, live)))
+            });
+            let (specimen, live) = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    log.orphans.push(orphan);
+                    continue;
+                }
+                // What cannot be read just now is not gone.
+                Err(error) => {
+                    log.orphans.push(orphan);
+                    keep_first(&mut outcome, Err(error));
+                    continue;
+                }
             };
             let mut followed = specimen.follow(log.pattern, path.to_owned(), orphan.mark, now);
             followed.skipping = orphan.skipping;
@@ -207,6 +220,35 @@ impl Tailer {
             }
         }
         outcome
+    }
+
+    /// What became of a file, if it is the one at a path. An error that may pass is none of an
+    /// answer.
+    fn is_there(
+        &self,
+        there: &Path,
+        packing: Packing,
+        live: bool,
+        orphan: &Orphan,
+    ) -> io::Result<Option<Specimen>> {
+        let specimen = match Specimen::open(there, packing) {
+            Ok(Some(specimen)) => specimen,
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_damage(&error) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let identity = specimen.identity();
+        // Few bytes alone do not say that another inode is the same file.
+        let told = !live
+            || orphan.mark.position >= ANCHOR_BYTES as u64
+            || orphan.identity == Some(identity);
+        if !told || self.opened(identity).is_some() {
+            return Ok(None);
+        }
+        let relation = specimen.relation(&orphan.mark)?;
+        Ok(matches!(relation, Relation::Same | Relation::More).then_some(specimen))
     }
 
     /// Sees what a generation is. Returns whether nothing in it is left to read.
@@ -501,7 +543,8 @@ fn report_truncated<S: LineSink>(path: &Path, orphan: &Orphan, kept: u64, sink: 
     }
 }
 
-fn is_damage(error: &io::Error) -> bool {
+/// Whether a file is at fault, not its medium or its server.
+pub(super) fn is_damage(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof, Unsupported};
     matches!(
         error.kind(),
@@ -522,9 +565,10 @@ fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    let entries: Vec<_> = entries.take(NAMES_MAX).collect::<io::Result<_>>()?;
     let mut found: Vec<(String, Generation)> = entries
-        .take(NAMES_MAX)
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .iter()
+        .filter_map(|entry| entry.file_name().into_string().ok())
         .filter_map(|name| {
             let generation = names::generation(live, &name)?;
             Some((name, generation))
@@ -540,8 +584,17 @@ fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
             continue;
         }
         let path = folder.join(name);
-        let Ok(metadata) = std::fs::metadata(&path) else {
-            continue;
+        let metadata = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            // A link that leads nowhere, or to where nobody may look, is no generation.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    || error.kind() == io::ErrorKind::PermissionDenied
+                    || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) =>
+            {
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         siblings.push(Sibling {
             path,

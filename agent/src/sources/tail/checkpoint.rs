@@ -119,6 +119,25 @@ fn load_known(saved: SavedKnown) -> Known {
     }
 }
 
+/// One checkpoint of those of several tailers, whose patterns differ.
+pub(super) fn merge<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut whole = Saved {
+        version: VERSION,
+        patterns: Vec::new(),
+        files: Vec::new(),
+        logs: Vec::new(),
+    };
+    // They are of our own making, so that each can be read.
+    for mut part in parts.filter_map(|part| serde_json::from_slice::<Saved>(part).ok()) {
+        whole.patterns.append(&mut part.patterns);
+        whole.files.append(&mut part.files);
+        whole.logs.append(&mut part.logs);
+    }
+    whole.patterns.sort_unstable();
+    whole.patterns.dedup();
+    serde_json::to_vec(&whole).unwrap_or_default()
+}
+
 impl Tailer {
     /// Where reading stands, once every line so far was taken care of.
     #[must_use]
@@ -178,7 +197,9 @@ impl Tailer {
             ));
         }
         self.known = saved.patterns.into_iter().collect();
-        self.pending = saved.files;
+        // A pattern that left the config takes its files along, and others have tailers of their own.
+        let own = |file: &SavedFile| self.patterns.contains(&file.pattern);
+        self.pending = saved.files.into_iter().filter(own).collect();
         for log in saved.logs {
             // A pattern that left the config takes its files along.
             if let Some(pattern) = self.patterns.iter().position(|one| *one == log.pattern) {
@@ -214,13 +235,21 @@ impl Tailer {
                 Ok(Some((_, metadata))) => saved.identity == Some(Identity::of(metadata)),
                 _ => false,
             };
-            match opened {
+            let holds = match &opened {
                 Ok(Some((file, metadata)))
-                    if !saved.rotated
-                        && in_place
-                        && metadata.len() >= saved.position
-                        && saved.mark().holds(&file).unwrap_or(false) =>
+                    if !saved.rotated && in_place && metadata.len() >= saved.position =>
                 {
+                    saved.mark().holds(file)
+                }
+                _ => Ok(false),
+            };
+            // What cannot be read just now says nothing: it is no other file for that.
+            let (opened, holds) = match holds {
+                Ok(holds) => (opened, holds),
+                Err(error) => (Err(error), false),
+            };
+            match opened {
+                Ok(Some((file, metadata))) if holds => {
                     let path = saved.path.clone();
                     let mut mark = saved.mark();
                     if let Ok(head) = identity::head(&file) {

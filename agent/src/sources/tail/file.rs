@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::chain::is_damage;
 use super::identity::{
     self, ANCHOR_BYTES, FINGERPRINT_BYTES, Identity, Mark, Stamp, open_regular, unreadable,
 };
@@ -35,6 +36,14 @@ pub(super) enum Inspection {
     Replaced,
     /// The server of its network file system no longer knows it.
     Stale,
+}
+
+/// Whether a file at the path of another goes on where that ended.
+enum Continued {
+    Yes,
+    No,
+    /// The one before does not answer any more.
+    Unknown,
 }
 
 /// What was read of a file that has to be found again.
@@ -80,6 +89,8 @@ pub(super) struct Followed {
     seen: Option<Stamp>,
     /// There may be something to read.
     fresh: bool,
+    /// Whether the last look at it was answered: what has no answer has no end.
+    answered: bool,
     /// Cannot be unpacked any further.
     broken: bool,
     /// Gives way to another file.
@@ -162,6 +173,7 @@ impl Followed {
             changed: now,
             seen: None,
             fresh: true,
+            answered: true,
             broken: false,
             released: false,
             short: false,
@@ -206,17 +218,21 @@ impl Followed {
 
     /// Looks whether the file shrank, was rewritten, or lost its path to another one.
     pub(super) fn inspect(&mut self, now: Instant) -> Result<Inspection, SourceError> {
+        let inspection = self.examine(now);
+        self.answered = inspection.is_ok();
+        inspection
+    }
+
+    fn examine(&mut self, now: Instant) -> Result<Inspection, SourceError> {
         let metadata = match self.file().metadata() {
             Ok(metadata) => metadata,
-            Err(error) if identity::is_stale(&error) => return Ok(Inspection::Stale),
-            Err(error) => return Err(unreadable(&self.path, error)),
+            Err(error) => return self.unanswered(error),
         };
         let stamp = Stamp::of(&metadata);
         if self.seen != Some(stamp) {
             let same = match self.check(stamp) {
                 Ok(same) => same,
-                Err(error) if identity::is_stale(&error) => return Ok(Inspection::Stale),
-                Err(error) => return Err(unreadable(&self.path, error)),
+                Err(error) => return self.unanswered(error),
             };
             if !same {
                 let orphan = Orphan {
@@ -224,9 +240,10 @@ impl Followed {
                     live: false,
                     ..self.orphan(Lost::Truncated)
                 };
-                let number = std::mem::replace(&mut self.number, next_number());
                 let failed = |error| unreadable(&self.path, error);
-                self.mark = Mark::at_start(&identity::head(self.file()).map_err(failed)?);
+                let head = identity::head(self.file()).map_err(failed)?;
+                let number = std::mem::replace(&mut self.number, next_number());
+                self.mark = Mark::at_start(&head);
                 self.skipping = false;
                 self.changed = now;
                 self.seen = Some(stamp);
@@ -244,8 +261,12 @@ impl Followed {
         match std::fs::metadata(&self.path) {
             Ok(there) if Identity::of(&there) == self.identity => return Ok(Inspection::Same),
             Ok(there) if gone || there.dev() != self.identity.device => {
-                if self.is_continued(stamp.size) {
-                    return Ok(Inspection::Same);
+                match self.is_continued(stamp.size) {
+                    Ok(Continued::Yes) => return Ok(Inspection::Same),
+                    Ok(Continued::No) => {}
+                    // To be told by what is remembered of it.
+                    Ok(Continued::Unknown) => return Ok(Inspection::Stale),
+                    Err(error) => return Err(unreadable(&self.path, error)),
                 }
             }
             Ok(_) => {}
@@ -261,6 +282,15 @@ impl Followed {
         self.rotated = true;
         self.changed = now;
         Ok(Inspection::Replaced)
+    }
+
+    /// What an error of the open file means. While its path answers, the handle is at fault: its
+    /// server no longer knows it, or the file system was mounted anew.
+    fn unanswered(&self, error: io::Error) -> Result<Inspection, SourceError> {
+        if identity::is_stale(&error) || std::fs::metadata(&self.path).is_ok() {
+            return Ok(Inspection::Stale);
+        }
+        Err(unreadable(&self.path, error))
     }
 
     /// Whether the file still says what it said. Takes over first bytes that are new.
@@ -292,30 +322,36 @@ impl Followed {
 
     /// Whether the other file at the path goes on where this one, which is deleted or on a file
     /// system that was mounted anew, ended. If so, it is read from now on.
-    fn is_continued(&mut self, size: u64) -> bool {
+    ///
+    /// # Errors
+    /// When the other file cannot be read: it may well be so.
+    fn is_continued(&mut self, size: u64) -> io::Result<Continued> {
         let Source::Plain(old) = &self.source else {
-            return false;
+            return Ok(Continued::No);
         };
         if self.mark.position < ANCHOR_BYTES as u64 {
-            return false;
+            return Ok(Continued::No);
         }
-        let continued = || -> io::Result<Option<(File, Metadata)>> {
-            let Some((new, metadata)) = open_regular(&self.path)? else {
-                return Ok(None);
-            };
-            let same = metadata.len() >= size
-                && self.mark.holds(&new)?
-                && identity::before(old, size)? == identity::before(&new, size)?;
-            Ok(same.then_some((new, metadata)))
+        let (new, metadata) = match open_regular(&self.path) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(Continued::No),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Continued::No),
+            Err(error) => return Err(error),
         };
-        let Ok(Some((new, metadata))) = continued() else {
-            return false;
+        if metadata.len() < size || !self.mark.holds(&new)? {
+            return Ok(Continued::No);
+        }
+        let Ok(end) = identity::before(old, size) else {
+            return Ok(Continued::Unknown);
         };
+        if end != identity::before(&new, size)? {
+            return Ok(Continued::No);
+        }
         self.source = Source::Plain(new);
         self.identity = Identity::of(&metadata);
         self.seen = None;
         self.fresh = true;
-        true
+        Ok(Continued::Yes)
     }
 
     /// Hands over complete lines of the next stretch. Returns how many bytes were read for it; 0
@@ -346,7 +382,14 @@ impl Followed {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
             Err(error) => {
-                self.broken = matches!(self.source, Source::Packed(_));
+                if let Source::Packed(packed) = &mut self.source {
+                    if is_damage(&error) {
+                        self.broken = true;
+                    } else {
+                        // Its server did not answer: unpacked again up to the position.
+                        packed.rewind();
+                    }
+                }
                 Err(unreadable(&self.path, error))
             }
         }
@@ -431,7 +474,7 @@ impl Followed {
 
     /// Whether nothing more is to be expected of the file.
     pub(super) fn is_finished(&self, now: Instant, quiet: Duration) -> bool {
-        if !self.rotated {
+        if !self.rotated || !self.answered {
             return false;
         }
         let is_quiet = self.released || now.saturating_duration_since(self.changed) >= quiet;

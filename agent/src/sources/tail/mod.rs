@@ -22,6 +22,7 @@
 //! of less than 64 bytes, with more read than it holds, is taken for a new file after truncation;
 //! two files of less than 64 bytes that begin alike may be taken for each other.
 
+mod apart;
 pub(crate) mod calendar;
 mod chain;
 mod checkpoint;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::sources::SourceError;
+pub use apart::Tailers;
 use chain::{Known, Log};
 use checkpoint::SavedFile;
 use file::{BUFFER_BYTES, Followed, Inspection, Orphan};
@@ -98,7 +100,7 @@ pub struct Stretch<'a> {
 }
 
 /// What stands before the position of a stretch.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Before<'a> {
     File(&'a File),
     /// First bytes of a packed file.
@@ -205,6 +207,33 @@ impl Tailer {
             buffer: Vec::new(),
             losses: Losses::default(),
         }
+    }
+
+    /// Whether any file is read, or was and is looked for.
+    pub(crate) fn is_following_any(&self) -> bool {
+        let mut logs = self.logs.values();
+        !self.files.is_empty() || logs.any(|log| !log.orphans.is_empty())
+    }
+
+    /// A path named in full that leads to no file, now and at the last look.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        let is_read = |path: &Path| {
+            let log = self.logs.get(path);
+            self.files.iter().any(|file| file.path == path)
+                || log.is_some_and(|log| !log.orphans.is_empty())
+                // Under another name: a link, or a second pattern.
+                || std::fs::metadata(path).is_ok_and(|metadata| {
+                    let identity = identity::Identity::of(&metadata);
+                    self.files.iter().any(|file| file.identity == identity)
+                })
+        };
+        let mut named = self
+            .patterns
+            .iter()
+            .filter(|pattern| !scan::is_glob(pattern));
+        named
+            .find(|pattern| !is_read(Path::new(pattern)))
+            .map(String::as_str)
     }
 
     /// Reads what is new, within the bounds.
@@ -407,7 +436,7 @@ impl Tailer {
             }
             return Ok(());
         }
-        if from_start && let Some((mark, skipping)) = self.read_before(path) {
+        if from_start && let Some((mark, skipping)) = self.read_before(path)? {
             file.mark = mark;
             file.skipping = skipping;
         }
@@ -417,20 +446,28 @@ impl Tailer {
     }
 
     /// How far a file that has a new name was read under another one.
-    fn read_before(&self, path: &Path) -> Option<(identity::Mark, bool)> {
-        let specimen = Specimen::open(path, Packing::None).ok()??;
-        let logs = self.logs.values();
-        logs.filter_map(|log| {
-            let (at, relation) = log.best(&specimen).ok()??;
-            let known = log.known.get(at)?;
+    fn read_before(&self, path: &Path) -> Result<Option<(identity::Mark, bool)>, SourceError> {
+        let failed = |error| identity::unreadable(path, error);
+        let Some(specimen) = Specimen::open(path, Packing::None).map_err(failed)? else {
+            return Ok(None);
+        };
+        let mut found: Option<(identity::Mark, bool)> = None;
+        for log in self.logs.values() {
+            let Some((at, relation)) = log.best(&specimen).map_err(failed)? else {
+                continue;
+            };
+            let known = &log.known[at];
             // Logs may well begin alike: one that was found under its own name is not this file.
             let identity = specimen.identity();
             let told = !known.whole
                 && known.mark.position >= ANCHOR_BYTES as u64
-                && known.seen.is_none_or(|(seen, _)| seen == identity);
-            (told && relation != Relation::Shorter).then_some((known.mark, known.skipping))
-        })
-        .max_by_key(|(mark, _)| mark.position)
+                && known.seen.is_none_or(|(seen, _)| seen == identity)
+                && relation != Relation::Shorter;
+            if told && found.is_none_or(|(mark, _)| mark.position <= known.mark.position) {
+                found = Some((known.mark, known.skipping));
+            }
+        }
+        Ok(found)
     }
 
     /// The log at a path is known from now on.
@@ -448,14 +485,18 @@ impl Tailer {
     /// Lets go logs of which nothing is left. Those named in full stay: their generations are to be
     /// known when the log comes back.
     fn forget_gone(&mut self) {
-        let (files, patterns) = (&self.files, &self.patterns);
+        let (files, patterns, pending) = (&self.files, &self.patterns, &self.pending);
         self.logs.retain(|path, log| {
             let is_named = patterns.get(log.pattern).map(Path::new) == Some(path);
             is_named
                 || !log.known.is_empty()
                 || !log.orphans.is_empty()
                 || files.iter().any(|file| file.path == *path)
-                || path.exists()
+                || pending.iter().any(|saved| saved.path == *path)
+                || std::fs::metadata(path).map_or_else(
+                    |error| error.kind() != std::io::ErrorKind::NotFound,
+                    |_| true,
+                )
         });
     }
 

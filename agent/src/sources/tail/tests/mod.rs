@@ -3,6 +3,7 @@
 mod bounds;
 mod hazards;
 mod logrotate;
+mod network;
 mod torture;
 
 use std::fs::{self, File, OpenOptions};
