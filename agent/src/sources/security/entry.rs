@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::audit;
 use super::message::Program;
 
 /// Fields asked for; names with two underscores always come.
-pub(super) const FIELDS: &str =
-    "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_CAP_EFFECTIVE,_COMM";
+pub(super) const FIELDS: &str = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_CAP_EFFECTIVE,_COMM,_TRANSPORT,_AUDIT_TYPE,_AUDIT_ID,_SOURCE_REALTIME_TIMESTAMP";
+
+/// The name that journald gives the kernel's audit records. Any program can log under it.
+const AUDIT: &str = "audit";
 
 #[derive(Deserialize)]
 struct Json {
@@ -27,6 +30,25 @@ struct Json {
     uid: Value,
     #[serde(rename = "_CAP_EFFECTIVE", default)]
     capabilities: Value,
+    #[serde(rename = "_TRANSPORT", default)]
+    transport: Value,
+    #[serde(rename = "_AUDIT_TYPE", default)]
+    audit_type: Value,
+    #[serde(rename = "_AUDIT_ID", default)]
+    audit_id: Value,
+    #[serde(rename = "_SOURCE_REALTIME_TIMESTAMP", default)]
+    source_time_us: Value,
+}
+
+/// Whether an entry is an audit record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audited {
+    /// It is none.
+    No,
+    /// It only says so: it did not come from the kernel.
+    Forged,
+    /// As auditd would write it; `None` when it is of a type that is never an event.
+    Record(Option<String>),
 }
 
 /// What an entry says.
@@ -42,6 +64,7 @@ pub(super) struct JournalEntry {
     /// Whether it was written by a process that may speak for its program. Any account can log
     /// under any name (`logger -t sshd`); the kernel says what it was allowed to do.
     pub(super) trusted: bool,
+    pub(super) audited: Audited,
 }
 
 /// Reads a line of journalctl. `None` when it is no entry.
@@ -53,7 +76,9 @@ pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
     let powerless = text(&json.capabilities)
         .is_some_and(|set| !set.is_empty() && set.bytes().all(|digit| digit == b'0'));
     let root = text(&json.uid).is_some_and(|uid| uid == "0");
+    let audited = audited(&json, time_us);
     Some(JournalEntry {
+        audited,
         cursor: json.cursor,
         time_ms: time_us / 1000,
         program: text(&json.identifier).and_then(|name| Program::of(&name)),
@@ -63,6 +88,24 @@ pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
         message: text(&json.message),
         trusted: root || !powerless,
     })
+}
+
+fn audited(json: &Json, time_us: i64) -> Audited {
+    if text(&json.transport).as_deref() != Some(AUDIT) {
+        return match text(&json.identifier).as_deref() {
+            Some(AUDIT) => Audited::Forged,
+            _ => Audited::No,
+        };
+    }
+    let record = || {
+        let number = text(&json.audit_type)?.parse().ok()?;
+        // The kernel's time, in its milliseconds.
+        let source = text(&json.source_time_us).and_then(|time| time.parse().ok());
+        let time_ms = source.unwrap_or(time_us) / 1000;
+        let serial = text(&json.audit_id)?;
+        audit::line(number, &serial, time_ms, &text(&json.message)?)
+    };
+    Audited::Record(record())
 }
 
 /// A field's text: a string, an array of bytes where it is not printable, or an array of several

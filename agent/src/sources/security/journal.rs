@@ -3,7 +3,9 @@
 //! Owns the child and the position. Promises that entries come once and in order: a child that
 //! ends is started again behind the last entry, with a growing pause; while events wait to be
 //! handed over the pipe is left full, and journalctl waits too. Killed at [`Journal::stop`]; should
-//! the agent be killed, journalctl sees its output closed and ends (252 does at once).
+//! the agent be killed, journalctl sees its output closed and ends (252 does at once). While there
+//! is no child, or the child sees only part of the journal, every run is an error: what is not
+//! there must not be taken for what did not happen.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use super::audit;
 use super::entry::FIELDS;
 use super::message::identifiers;
 use crate::sources::SourceError;
@@ -57,9 +60,13 @@ pub(super) trait EntrySink {
 pub(super) struct Journal {
     program: PathBuf,
     pub(super) position: Position,
+    /// Whether the kernel's audit records are asked for.
+    audit: bool,
     child: Option<Running>,
     next_start: Option<Instant>,
     backoff: Duration,
+    /// Why there is no child.
+    ended: String,
 }
 
 #[derive(Debug)]
@@ -70,16 +77,20 @@ struct Running {
     buffer: Vec<u8>,
     skipping: bool,
     complaint: Vec<u8>,
+    /// Whether an entry came of it.
+    has_read: bool,
 }
 
 impl Journal {
-    pub(super) fn new(program: PathBuf, position: Position) -> Self {
+    pub(super) fn new(program: PathBuf, position: Position, audit: bool) -> Self {
         Self {
             program,
             position,
+            audit,
             child: None,
             next_start: None,
             backoff: BACKOFF_MIN,
+            ended: String::new(),
         }
     }
 
@@ -91,33 +102,41 @@ impl Journal {
     ) -> Result<(), SourceError> {
         if self.child.is_none() {
             if self.next_start.is_some_and(|at| now < at) {
-                return Ok(());
+                return Err(SourceError::Other(self.ended.clone()));
             }
             match self.start(now) {
                 Ok(running) => self.child = Some(running),
                 Err(error) => {
                     self.pause(now);
-                    return Err(SourceError::Other(format!(
+                    self.ended = format!(
                         "cannot start {}: {error}; install systemd's journalctl or set sources.security.journal = false",
                         self.program.display()
-                    )));
+                    );
+                    return Err(SourceError::Other(self.ended.clone()));
                 }
             }
         }
         let Some(running) = &mut self.child else {
             return Ok(());
         };
+        let before = self.position.clone();
         let ended = running.read(sink, &mut self.position);
         running.listen();
-        let blind = String::from_utf8_lossy(&running.complaint).contains("not seeing messages");
+        let complaint = String::from_utf8_lossy(&running.complaint);
+        let partly = complaint.contains("not seeing messages")
+            || complaint.contains("insufficient permissions");
+        running.has_read |= self.position != before;
+        // journalctl waits for files to appear; once it reads some, it is no longer so.
+        let empty = complaint.contains("No journal files were") && !running.has_read;
         match ended {
-            Ok(false) if blind => {
-                running.complaint.clear();
-                Err(SourceError::Other(format!(
-                    "{} sees only part of the journal; add the agent's user to the group systemd-journal",
-                    self.program.display()
-                )))
-            }
+            Ok(false) if partly => Err(SourceError::Other(format!(
+                "{} sees only part of the journal; add the agent's user to the group systemd-journal",
+                self.program.display()
+            ))),
+            Ok(false) if empty => Err(SourceError::Other(format!(
+                "{} finds no journal; start systemd-journald or set sources.security.journal = false",
+                self.program.display()
+            ))),
             Ok(false) => Ok(()),
             Ok(true) => Err(self.ended(now, None)),
             Err(error) => Err(self.ended(now, Some(&error))),
@@ -141,6 +160,12 @@ impl Journal {
             .arg(format!("--output-fields={FIELDS}"))
             .arg(from)
             .args(identifiers().map(|name| format!("SYSLOG_IDENTIFIER={name}")))
+            .args(
+                self.audit
+                    .then(audit::journal_matches)
+                    .into_iter()
+                    .flatten(),
+            )
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -162,6 +187,7 @@ impl Journal {
             buffer: Vec::new(),
             skipping: false,
             complaint: Vec::new(),
+            has_read: false,
         })
     }
 
@@ -183,12 +209,13 @@ impl Journal {
             (None, Err(error)) => error.to_string(),
             (None, Ok(status)) => status.to_string(),
         };
-        SourceError::Other(format!(
+        self.ended = format!(
             "{} ended ({reason}): {}; it is started again in {} s, behind the last entry",
             self.program.display(),
-            complaint.trim(),
+            complaint.trim().escape_debug(),
             pause.as_secs()
-        ))
+        );
+        SourceError::Other(self.ended.clone())
     }
 
     fn pause(&mut self, now: Instant) -> Duration {

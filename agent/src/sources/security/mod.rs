@@ -1,5 +1,6 @@
 //! Security events: logins, changes of user and of accounts, uses of privileges and exports of data,
-//! from the journal or from authentication logs, from auditd and from logs of applications.
+//! from the journal or from authentication logs, from auditd and from logs of applications. A run that
+//! does not see what it is told to see is an error, so that silence is not taken for peace.
 //!
 //! Owns what lines of sshd, sudo, su, PAM, shadow's programs and auditd mean. Promises that each line gives at most one event,
 //! that an event's id depends only on where it was read, that names from outside are data (they
@@ -37,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line_counts::LineCounts;
 use super::tail::zone::Zone;
-use super::tail::{Limits, Tailer};
+use super::tail::{Limits, Tailers};
 use super::{Moment, Rows, Source, SourceError, Worker};
 pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogFormat};
 use journal::{Journal, Position};
@@ -55,7 +56,7 @@ const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 enum Feed {
     Journal(Journal),
-    Logs(Tailer),
+    Logs(Tailers),
 }
 
 /// Where reading stands in all feeds, so that a change from one to the other loses neither.
@@ -79,7 +80,7 @@ pub struct SecuritySource {
     /// How auditd's and applications' logs are read, in the order of the tailer's patterns. Several
     /// ways for one path are asked in the order of the config.
     logs: Vec<Vec<FollowedLog>>,
-    followed: Option<Tailer>,
+    followed: Option<Tailers>,
     followed_first: bool,
     restored: Checkpoint,
     held: Vec<SecurityRow>,
@@ -112,7 +113,8 @@ impl SecuritySource {
             let now = Position::Since(moment.wall_ms.div_euclid(1000));
             let position = self.restored.journal.take().unwrap_or(now);
             let program = self.config.journal_program.clone();
-            return Feed::Journal(Journal::new(program, position));
+            let audit = self.config.audit_logs.is_empty();
+            return Feed::Journal(Journal::new(program, position, audit));
         }
         if self.config.journal == JournalMode::Auto {
             tracing::warn!(
@@ -127,7 +129,7 @@ impl SecuritySource {
     }
 
     /// Follows auditd's and applications' logs.
-    fn follow(&mut self) -> Tailer {
+    fn follow(&mut self) -> Tailers {
         let audit = self.config.audit_logs.iter();
         let audit = audit.map(|path| (path, FollowedLog::audit()));
         // The config was validated: each can be built.
@@ -162,7 +164,9 @@ impl SecuritySource {
         };
         let outcome = match &mut self.feed {
             Some(Feed::Journal(journal)) => journal.poll(moment.monotonic, &mut sink),
-            Some(Feed::Logs(tailer)) => tailer.poll(moment.monotonic, &mut sink),
+            Some(Feed::Logs(tailer)) => tailer
+                .poll(moment.monotonic, &mut sink)
+                .and_then(|()| sees_logins(&self.config.auth_logs, tailer)),
             None => Ok(()),
         };
         sink.counts.report(rows);
@@ -183,25 +187,47 @@ impl SecuritySource {
             counts: LineCounts::default(),
         };
         let outcome = self.followed.as_mut().map_or(Ok(()), |followed| {
-            followed.poll(moment.monotonic, &mut sink)
+            followed.poll(moment.monotonic, &mut sink)?;
+            sees_all(followed)
         });
         sink.counts.report(rows);
         outcome
     }
 
-    fn tailer(&self, patterns: Vec<String>, saved: Option<String>) -> Tailer {
+    fn tailer(&self, patterns: Vec<String>, saved: Option<String>) -> Tailers {
         let limits = Limits {
             max_files: self.config.max_files,
             run_max_bytes: RUN_MAX_BYTES,
             from_start: false,
         };
-        let mut tailer = Tailer::new(patterns, limits);
+        let mut tailer = Tailers::new(patterns, limits);
         if let Some(saved) = saved
             && let Err(error) = tailer.restore(saved.as_bytes())
         {
             tracing::warn!(source = "security", %error, "reading starts without a checkpoint");
         }
         tailer
+    }
+}
+
+/// Of the authentication logs one is enough: distributions name them differently.
+fn sees_logins(paths: &[String], tailer: &Tailers) -> Result<(), SourceError> {
+    if paths.is_empty() || tailer.is_following_any() {
+        return Ok(());
+    }
+    Err(SourceError::Other(format!(
+        "no authentication log is there ({}), so no login is seen; let a syslog daemon write one, make the journal readable, or name the log in sources.security.auth_logs",
+        paths.join(", ")
+    )))
+}
+
+/// A log that is named in full has to be there; a pattern may lead to files that come later.
+fn sees_all(tailer: &Tailers) -> Result<(), SourceError> {
+    match tailer.missing() {
+        None => Ok(()),
+        Some(path) => Err(SourceError::Other(format!(
+            "{path} is not there, so nothing of it is seen; correct its path in sources.security or take it out"
+        ))),
     }
 }
 

@@ -4,10 +4,12 @@ use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 use crmscope_proto::payload::SecurityRow;
 
-use super::entry;
+use super::audit;
+use super::entry::{self, Audited};
 use super::event::{Event, Kind, Meaning, Origin, event_id, row};
 use super::journal::EntrySink;
 use super::message::{self, Program};
+use super::reading::Outcome;
 use super::syslog;
 use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::zone::Zone;
@@ -41,6 +43,26 @@ impl Sink<'_> {
             Meaning::Event(_) => {
                 self.counts
                     .drop_line(SourceMetric::LostForgedLines, text.len() as u64);
+            }
+        }
+    }
+}
+
+impl Sink<'_> {
+    /// One of the kernel's audit records; `None` of a type that is never an event.
+    fn audited(&mut self, record: Option<&str>, cursor: &str) {
+        match record.map_or(Outcome::Nothing, audit::parse) {
+            Outcome::Nothing => {}
+            Outcome::Unknown => self.counts.unparsed(),
+            Outcome::Event(reading) => {
+                let origin = Origin {
+                    time_ms: reading.time_ms,
+                    service: audit::SERVICE,
+                    process_id: reading.process_id,
+                    event_id: event_id(&[b"journal", cursor.as_bytes()]),
+                };
+                let event = reading.event();
+                hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
             }
         }
     }
@@ -127,6 +149,18 @@ impl EntrySink for Sink<'_> {
             process_id: entry.process_id,
             event_id: event_id(&[b"journal", entry.cursor.as_bytes()]),
         };
+        match entry.audited {
+            Audited::No => {}
+            Audited::Forged => {
+                self.counts
+                    .drop_line(SourceMetric::LostForgedLines, line.len() as u64);
+                return Some(entry.cursor);
+            }
+            Audited::Record(record) => {
+                self.audited(record.as_deref(), &entry.cursor);
+                return Some(entry.cursor);
+            }
+        }
         match (entry.program, &entry.message) {
             (Some(program), Some(message)) => {
                 self.message(program, message, &origin, entry.trusted);

@@ -8,10 +8,12 @@
 //! counted apart. Programs that may write records need a capability; what they say about accounts
 //! is text all the same.
 
+mod journal;
 mod record;
 
 use super::event::{Kind, Status};
 use super::reading::{Outcome, Reading};
+pub(super) use journal::{line, matches as journal_matches};
 use record::{Record, Said, text, word};
 
 /// Service in rows.

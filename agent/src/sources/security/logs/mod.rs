@@ -4,9 +4,11 @@
 //! that only the fields named here or in config leave the host, and that what a client typed
 //! (a login, a name) is taken from between a line's own ends. A line of another kind is nothing; one
 //! that should be an event and is not understood is counted. A log is as true as its writer: where
-//! an application writes newlines from a login as they are, they can forge lines.
+//! an application writes newlines from a login as they are, what stands behind is not believed, as
+//! far as the log tells ([`doubt`]).
 
 pub(super) mod config;
+mod doubt;
 mod json;
 mod mapping;
 mod odoo;
@@ -19,6 +21,7 @@ use super::audit;
 use super::reading::Outcome;
 use crate::sources::tail::zone::Zone;
 use config::{LogConfig, LogFormat};
+use doubt::Doubt;
 use json::Json;
 use pattern::Pattern;
 
@@ -33,8 +36,8 @@ pub(super) struct FollowedLog {
 #[derive(Debug)]
 enum Reader {
     Audit,
-    Odoo,
-    SuiteCrm,
+    Odoo(Doubt),
+    SuiteCrm(Doubt),
     Json(Box<Json>),
     Pattern(Box<Pattern>),
 }
@@ -66,8 +69,8 @@ impl FollowedLog {
             );
         }
         let (service, zone, reader) = match config.format {
-            LogFormat::Odoo => ("odoo", "+00:00", Reader::Odoo),
-            LogFormat::SuiteCrm => ("suitecrm", "local", Reader::SuiteCrm),
+            LogFormat::Odoo => ("odoo", "+00:00", Reader::Odoo(Doubt::default())),
+            LogFormat::SuiteCrm => ("suitecrm", "local", Reader::SuiteCrm(Doubt::default())),
             LogFormat::Json => ("", "local", Reader::Json(Box::new(Json::of(config)?))),
             LogFormat::Regex => ("", "local", Reader::Pattern(Box::new(Pattern::of(config)?))),
         };
@@ -92,8 +95,8 @@ impl FollowedLog {
         let zone = &self.zone;
         match &mut self.reader {
             Reader::Audit => audit::parse(line),
-            Reader::Odoo => odoo::parse(line, zone, now_ms),
-            Reader::SuiteCrm => suitecrm::parse(line, zone, now_ms),
+            Reader::Odoo(doubt) => doubt.judge(odoo::parse(line, zone, now_ms), now_ms),
+            Reader::SuiteCrm(doubt) => doubt.judge(suitecrm::parse(line, zone, now_ms), now_ms),
             Reader::Json(json) => json.read(line, zone, now_ms),
             Reader::Pattern(pattern) => pattern.read(line, zone, now_ms),
         }

@@ -3,19 +3,20 @@
 //! Pure. Read are the lines of `res_users` (logins, changes of passwords) and of the export
 //! controller. The login is the client's text: the address is behind the last ` from `. Behind a
 //! proxy it is the proxy's unless Odoo runs with `proxy_mode`. Odoo writes a newline in a login as
-//! it is: what stands behind it is a line of its own and may look like any other. The piece before
-//! it is an event that says so.
+//! it is: what stands behind it is a line of its own and may look like any other. From Odoo 12 on a
+//! login line has an address, and one without is the piece before a newline.
 
 use super::super::event::{Kind, Status};
 use super::super::reading::{Outcome, Reading};
+use super::doubt::Claim;
 use super::time;
 use crate::sources::tail::zone::Zone;
 
 /// Reads a line.
-pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Outcome {
+pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Claim {
     let Some(entry) = entry(line, zone, now_ms) else {
         // The rest of a message of several lines.
-        return Outcome::Nothing;
+        return Claim::Whole(Outcome::Nothing);
     };
     let event = |kind, status| Reading {
         process_id: entry.process_id,
@@ -28,20 +29,22 @@ pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Outcome {
             ("Login successful for db:", Status::Success),
         ] {
             if let Some(rest) = entry.message.strip_prefix(start) {
-                return login(rest, event(Kind::AppLogin, status)).into();
+                return login(rest, logger, event(Kind::AppLogin, status));
             }
         }
         if let Some(rest) = entry.message.strip_prefix("Password change for ") {
-            return password(rest, event(Kind::PasswordChanged, Status::Success)).into();
+            let event = event(Kind::PasswordChanged, Status::Success);
+            return Claim::Whole(password(rest, event).into());
         }
     }
     if (logger.ends_with(".controllers.export") || logger.ends_with(".controllers.main"))
         && let Some(rest) = entry.message.strip_prefix("User ")
         && rest.contains(" exported ")
     {
-        return export(rest, event(Kind::DataExport, Status::Success)).into();
+        let event = event(Kind::DataExport, Status::Success);
+        return Claim::Whole(export(rest, event).into());
     }
-    Outcome::Nothing
+    Claim::Whole(Outcome::Nothing)
 }
 
 struct Entry<'a> {
@@ -68,20 +71,36 @@ fn entry<'a>(line: &'a str, zone: &Zone, now_ms: i64) -> Option<Entry<'a>> {
 }
 
 /// `DATABASE login:USER from ADDRESS`; up to Odoo 10 without an address.
-fn login(text: &str, reading: Reading) -> Option<Reading> {
-    let (_database, rest) = text.split_once(" login:")?;
-    Some(match behind_from(rest) {
-        Some((user, address)) => Reading {
-            user: user.to_owned(),
-            address: address.to_owned(),
+fn login(text: &str, logger: &str, reading: Reading) -> Claim {
+    // The name of the database is the client's, too.
+    let Some((_database, rest)) = text.split_once(" login:") else {
+        return Claim::Cut(reading);
+    };
+    let Some((user, address)) = behind_from(rest) else {
+        let user = rest.to_owned();
+        return if logger.ends_with(".models.res_users") {
+            Claim::Cut(Reading { user, ..reading })
+        } else {
+            let detail = "no source address".to_owned();
+            Claim::Whole(
+                Some(Reading {
+                    user,
+                    detail,
+                    ..reading
+                })
+                .into(),
+            )
+        };
+    };
+    let (user, address) = (user.to_owned(), address.to_owned());
+    Claim::Whole(
+        Some(Reading {
+            user,
+            address,
             ..reading
-        },
-        None => Reading {
-            user: rest.to_owned(),
-            detail: "no source address".to_owned(),
-            ..reading
-        },
-    })
+        })
+        .into(),
+    )
 }
 
 /// `'LOGIN' (#2) by 'LOGIN' (#1) from ADDRESS`

@@ -3,30 +3,32 @@
 //! Pure. Read are refused logins: `FAILED LOGIN:attempts[N], ip[ADDRESS], username[NAME]`, before
 //! 7.10 `FAILED LOGIN:attempts[N] - NAME`. SuiteCRM logs no login that succeeds at its usual level.
 //! The name is the client's text and so is taken from between the line's own ends; the address may
-//! be, too: SuiteCRM believes headers such as `Client-IP`. A newline in a name ends the line.
+//! be, too: SuiteCRM believes headers such as `Client-IP`. A newline in a name ends the line,
+//! and the piece before it lacks the bracket that closes the name; before 7.10 nothing tells.
 
 use super::super::event::{Kind, Status};
 use super::super::reading::{Outcome, Reading};
+use super::doubt::Claim;
 use super::time;
 use crate::sources::tail::zone::Zone;
 
 /// Reads a line.
-pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Outcome {
+pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Claim {
     let Some((head, message)) = entry(line) else {
         // The rest of a message of several lines.
-        return Outcome::Nothing;
+        return Claim::Whole(Outcome::Nothing);
     };
     let Some(rest) = message.strip_prefix("FAILED LOGIN:") else {
-        return Outcome::Nothing;
+        return Claim::Whole(Outcome::Nothing);
     };
     let Some(time_ms) = time::parse(head.time, zone, now_ms) else {
-        return Outcome::Unknown;
+        return Claim::Whole(Outcome::Unknown);
     };
     let reading = Reading {
         process_id: head.process_id,
         ..Reading::new(time_ms, Kind::AppLogin, Status::Failure)
     };
-    refused(rest, reading).into()
+    refused(rest, reading).unwrap_or(Claim::Whole(Outcome::Unknown))
 }
 
 struct Head<'a> {
@@ -43,10 +45,11 @@ fn entry(line: &str) -> Option<(Head<'_>, &str)> {
     Some((Head { time, process_id }, message))
 }
 
-fn refused(text: &str, reading: Reading) -> Option<Reading> {
+fn refused(text: &str, reading: Reading) -> Option<Claim> {
+    let whole = |reading| Some(Claim::Whole(Some(reading).into()));
     let Some(rest) = text.strip_prefix("attempts[") else {
         // `FAILED LOGIN: potential hack attempt`
-        return Some(Reading {
+        return whole(Reading {
             detail: text.trim().to_owned(),
             ..reading
         });
@@ -57,25 +60,23 @@ fn refused(text: &str, reading: Reading) -> Option<Reading> {
     }
     let detail = format!("attempt {attempts}");
     if let Some(user) = rest.strip_prefix(" - ") {
-        return Some(Reading {
+        return whole(Reading {
             user: user.to_owned(),
             detail,
             ..reading
         });
     }
     let (address, user) = rest.strip_prefix(", ip[")?.split_once("], username[")?;
-    Some(match user.trim_end().strip_suffix(']') {
-        Some(user) => Reading {
+    match user.trim_end().strip_suffix(']') {
+        Some(user) => whole(Reading {
             user: user.to_owned(),
             address: address.to_owned(),
             detail,
             ..reading
-        },
-        None => Reading {
+        }),
+        None => Some(Claim::Cut(Reading {
             user: user.to_owned(),
-            address: address.to_owned(),
-            detail: format!("{detail}, name is cut"),
             ..reading
-        },
-    })
+        })),
+    }
 }

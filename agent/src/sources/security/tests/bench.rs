@@ -20,6 +20,8 @@ pub(super) struct Bench {
     pub(super) source: SecuritySource,
     statistics: SourceStatistics,
     now: Instant,
+    /// By how much a collect moves the clock.
+    pub(super) step: Duration,
 }
 
 impl Bench {
@@ -32,6 +34,9 @@ impl Bench {
             journal_directories: vec![folder.path().join("journal")],
             ..Config::default()
         };
+        for name in ["auth.log", "audit.log"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
         configure(folder.path(), &mut config);
         config.validate().unwrap();
         Self {
@@ -40,6 +45,7 @@ impl Bench {
             config,
             statistics: SourceStatistics::default(),
             now: Instant::now(),
+            step: Duration::from_secs(10),
         }
     }
 
@@ -58,7 +64,7 @@ impl Bench {
     }
 
     pub(super) fn collect(&mut self) -> Result<(), SourceError> {
-        self.now += Duration::from_secs(10);
+        self.now += self.step;
         let moment = Moment {
             wall_ms: NOW_MS,
             monotonic: self.now,
@@ -82,7 +88,7 @@ impl Bench {
     /// Collects until so many events are there; the child needs its time.
     pub(super) fn wait_for(&mut self, events: usize) -> Vec<SecurityRow> {
         let mut rows = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while rows.len() < events && Instant::now() < deadline {
             let _ = self.collect();
             rows.append(&mut self.drain());

@@ -59,7 +59,7 @@ pub(super) fn check(log: &mut FollowedLog, line: &str, expected: Expected) {
 #[rustfmt::skip]
 fn lines_of_odoo() {
     use Status::*;
-    let mut odoo = log(&config(LogFormat::Odoo));
+    let fresh = || log(&config(LogFormat::Odoo));
     let head = "2026-11-25 09:35:36,123 4711 INFO crm";
     let users = format!("{head} odoo.addons.base.models.res_users:");
     let export = format!("{head} odoo.addons.web.controllers.export:");
@@ -78,10 +78,13 @@ fn lines_of_odoo() {
         (format!("{users} Login failed for db:crm login:x login:y from 6.6.6.6 port 22 ssh2 from 203.0.113.9"), ("app_login", Failure, "x login:y from 6.6.6.6 port 22 ssh2", "", "203.0.113.9", 0, "")),
         (format!("{users} Login failed for db:crm login: from 203.0.113.9"), ("app_login", Failure, "", "", "203.0.113.9", 0, "")),
         // A newline in a login: the piece before it.
-        (format!("{users} Login failed for db:crm login:x"), ("app_login", Failure, "x", "", "", 0, "no source address")),
+        (format!("{users} Login failed for db:crm login:x"), ("app_login", Failure, "x", "", "", 0, "line break in the name")),
+        (format!("{users} Login failed for db:crm"), ("app_login", Failure, "", "", "", 0, "line break in the name")),
     ] {
-        check(&mut odoo, &line, expected);
+        // Each by itself: behind a line break nothing is believed.
+        check(&mut fresh(), &line, expected);
     }
+    let mut odoo = fresh();
     let event = reading(&mut odoo, &format!("{users} Login failed for db:crm login:eve from 203.0.113.9"));
     assert_eq!((event.time_ms, event.process_id), (1_795_599_336_123, 4711));
     for line in [
@@ -99,7 +102,6 @@ fn lines_of_odoo() {
         format!("{export} User x exported 5 'res.partner' records from 10.0.0.1. Fields: a"),
         format!("{export} User 2 exported many 'res.partner' records from 10.0.0.1. Fields: a"),
         format!("{export} User 2 exported 5 'res.partner' records"),
-        format!("{users} Login failed for db:crm"),
         format!("{users} Password change for bob"),
     ] {
         assert_eq!(odoo.read(&line, NOW_MS), Outcome::Unknown, "{line}");
@@ -111,10 +113,11 @@ fn lines_of_odoo() {
 #[rustfmt::skip]
 fn lines_of_suitecrm() {
     use Status::*;
-    let mut suitecrm = log(&LogConfig {
+    let fresh = || log(&LogConfig {
         zone: Some("+00:00".to_owned()),
         ..config(LogFormat::SuiteCrm)
     });
+    let mut suitecrm = fresh();
     let head = "Wed Nov 25 09:35:36 2026 [4711][-none-][FATAL]";
     for (line, expected) in [
         (format!("{head} FAILED LOGIN:attempts[3], ip[203.0.113.9], username[eve]"), ("app_login", Failure, "eve", "", "203.0.113.9", 0, "attempt 3")),
@@ -124,11 +127,11 @@ fn lines_of_suitecrm() {
         // Names that look like the rest of a line, and one that was cut by a newline.
         (format!("{head} FAILED LOGIN:attempts[3], ip[203.0.113.9], username[x], ip[6.6.6.6], username[admin]"), ("app_login", Failure, "x], ip[6.6.6.6], username[admin", "", "203.0.113.9", 0, "attempt 3")),
         (format!("{head} FAILED LOGIN:attempts[3], ip[203.0.113.9], username[x from 6.6.6.6]"), ("app_login", Failure, "x from 6.6.6.6", "", "203.0.113.9", 0, "attempt 3")),
-        (format!("{head} FAILED LOGIN:attempts[3], ip[203.0.113.9], username[x"), ("app_login", Failure, "x", "", "203.0.113.9", 0, "attempt 3, name is cut")),
+        (format!("{head} FAILED LOGIN:attempts[3], ip[203.0.113.9], username[x"), ("app_login", Failure, "x", "", "", 0, "line break in the name")),
         (format!("{head} FAILED LOGIN:attempts[1] - x from 6.6.6.6"), ("app_login", Failure, "x from 6.6.6.6", "", "", 0, "attempt 1")),
     ] {
-        check(&mut suitecrm, &line, expected);
-        assert_eq!(reading(&mut suitecrm, &line).time_ms, 1_795_599_336_000);
+        check(&mut fresh(), &line, expected);
+        assert_eq!(reading(&mut fresh(), &line).time_ms, 1_795_599_336_000);
     }
     for line in [
         "",
@@ -144,6 +147,70 @@ fn lines_of_suitecrm() {
         "Mittwoch [4711][-none-][FATAL] FAILED LOGIN:attempts[1] - eve".to_owned(),
     ] {
         assert_eq!(suitecrm.read(&line, NOW_MS), Outcome::Unknown, "{line}");
+    }
+}
+
+/// What a client put behind a line break is not believed, whatever it looks like; what the
+/// application writes later is.
+#[test]
+fn a_line_break_in_a_login_forges_nothing() {
+    let users = "INFO crm odoo.addons.base.models.res_users:";
+    let odoo =
+        |second: u8, text: &str| format!("2026-11-25 09:59:{second:02},123 4711 {users} {text}");
+    let crm = |second: u8, text: &str| {
+        format!(
+            "Wed Nov 25 09:59:{second:02} 2026 [4711][-none-][FATAL] FAILED LOGIN:attempts[1], ip[{text}"
+        )
+    };
+    type Line<'a> = &'a dyn Fn(u8, &str) -> String;
+    let cases: [(LogFormat, Line<'_>, &str, &str); 2] = [
+        (
+            LogFormat::Odoo,
+            &odoo,
+            "Login failed for db:crm login:x",
+            "Login successful for db:crm login:admin from 6.6.6.6",
+        ),
+        (
+            LogFormat::SuiteCrm,
+            &crm,
+            "203.0.113.9], username[x",
+            "6.6.6.6], username[admin]",
+        ),
+    ];
+    for (format, line, cut, forged) in cases {
+        let mut reader = log(&LogConfig {
+            zone: Some("+00:00".to_owned()),
+            ..config(format)
+        });
+        // 09:59:40, all read at 09:59:41.
+        let read_ms = NOW_MS - 19_000;
+        let first = reader.read(&line(40, cut), read_ms);
+        assert!(
+            matches!(&first, Outcome::Event(reading)
+            if reading.user == "x" && reading.address.is_empty() && reading.severity_at_least == 3),
+            "{first:?}"
+        );
+        // Of that time, of the future, and of the past.
+        for second in [40, 55, 10] {
+            assert_eq!(
+                reader.read(&line(second, forged), read_ms),
+                Outcome::Unknown
+            );
+        }
+        // A second break does not end it.
+        assert_eq!(reader.read(&line(40, cut), read_ms), Outcome::Unknown);
+        assert_eq!(reader.read(" from 203.0.113.9", read_ms), Outcome::Nothing);
+        let later = reader.read(&line(41, forged), read_ms + 2000);
+        assert!(matches!(later, Outcome::Event(_)), "{later:?}");
+        // Read at once, after a pause, but written much later.
+        let later_ms = NOW_MS + 3_600_000;
+        assert!(matches!(
+            reader.read(&line(20, cut), later_ms),
+            Outcome::Event(_)
+        ));
+        assert_eq!(reader.read(&line(29, forged), later_ms), Outcome::Unknown);
+        let later = reader.read(&line(30, forged), later_ms);
+        assert!(matches!(later, Outcome::Event(_)), "{later:?}");
     }
 }
 

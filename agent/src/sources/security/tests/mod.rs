@@ -3,7 +3,9 @@
 mod accounts;
 mod audit;
 mod bench;
+mod blind;
 mod followed;
+mod journal_audit;
 mod logs;
 mod mapped;
 mod messages;
