@@ -50,8 +50,32 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Kafka's topics of the lanes.
+    Topics {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: TopicsAction,
+    },
     /// Check the configuration, then leave.
     Validate,
+}
+
+/// What to do with Kafka's topics. Exit code 1: they are not as they should be; 2: an error.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum TopicsAction {
+    /// Create the topics that are missing, and bring the settings of the others up to date. Safe to
+    /// repeat. Partitions of a topic that exists are never changed.
+    Apply {
+        /// As JSON, one topic a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the topics, and what differs from the configuration.
+    Show {
+        /// As JSON, one topic a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A lane by name.

@@ -1,6 +1,6 @@
 //! The collector: takes what agents send, stores it exactly, and says what became of it.
 //!
-//! One path, read from top to bottom in [`run`]: ingest → queue (the direct log) → writer →
+//! One path, read from top to bottom in [`run`]: ingest → log (a queue, or Kafka) → writer →
 //! ClickHouse. Beside it: the inventory of agents, and the web pages. Only the parts whose role is on
 //! are built. Owns wiring and the order of starting and stopping; promises that an `Ack` means committed, that a replay changes nothing,
 //! and that every bound has a counter. Each module's head says what it leaves to others.
@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod judge;
 pub mod kafka;
 pub mod ledger;
+pub mod log;
 pub mod logging;
 mod parts;
 pub mod readiness;
@@ -33,6 +34,8 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::ingest::auth::Tokens;
+use crate::kafka::producer::Producer;
+use crate::log::BoundedLog;
 use crate::parts::{Background, Part};
 use crate::readiness::{Readiness, Stage};
 use crate::storage::Storage;
@@ -57,11 +60,6 @@ pub async fn run(
     tokens: Tokens,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    if config.kafka.is_on() && config.roles.ingest {
-        anyhow::bail!(
-            "kafka.brokers is set, and ingest does not hand batches to Kafka yet; set roles.ingest = false"
-        );
-    }
     let mut registry = Registry::with_prefix("crmscope_collector");
     let roles = config.roles.clone();
     // Who hands batches to Kafka needs no ClickHouse to be ready.
@@ -80,24 +78,39 @@ pub async fn run(
     let prepared = if roles.ingest || roles.writer {
         prepare(&config, &storage, &readiness)
     } else {
-        readiness.enter(Stage::Serving);
         Background::none()
     };
+    if !roles.writer {
+        readiness.enter(Stage::Serving);
+    }
 
-    // ingest → queue → writer → ClickHouse
-    let (queue, arrivals) = writer::queue::queue(
-        config.writer.queue_max_bytes,
-        config.writer.throttle_percent,
-        &mut registry,
-    );
+    // ingest → log → writer → ClickHouse
+    let has_kafka = config.kafka.is_on();
+    let percent = config.writer.throttle_percent;
+    let (mut producer, mut log, mut arrivals) = (None, None, None);
+    if has_kafka && roles.ingest {
+        let made = Producer::new(&config.kafka, percent, &mut registry)?;
+        log = Some(BoundedLog::Kafka(made.clone()));
+        producer = Some(made);
+    } else if !has_kafka {
+        let bytes = config.writer.queue_max_bytes;
+        let (queue, receiver) = writer::queue::queue(bytes, percent, &mut registry);
+        log = Some(BoundedLog::Direct(queue));
+        arrivals = Some(receiver);
+    }
+    let mut kafka = Part::new("Kafka", None);
+    if let Some(producer) = producer.clone() {
+        let attended = producer.attend(readiness.clone());
+        kafka = Part::new("Kafka", Some(tokio::spawn(async { Ok(attended.await?) })));
+    }
     let mut ingest = Part::new("ingest", None);
     let mut hellos = Background::none();
-    if let Some(listener) = agents {
+    if let (Some(listener), Some(log)) = (agents, log) {
         let door = Ingest::new(
             config.ingest.clone(),
             config.agent_settings.clone(),
             tokens,
-            queue,
+            log,
             Arc::clone(&inventory),
             draining.clone(),
             &mut registry,
@@ -132,7 +145,7 @@ pub async fn run(
             }
         };
         writer = Part::new("the writer", Some(tokio::spawn(run)));
-    } else if roles.writer {
+    } else if let Some(arrivals) = arrivals.filter(|_| roles.writer) {
         let pen = Writer::new(
             config.writer.clone(),
             storage.clone(),
@@ -181,6 +194,7 @@ pub async fn run(
         () = shutdown => tracing::info!("stopping: what was received is settled first"),
         ended = writer.ended() => ended?,
         ended = ingest.ended() => ended?,
+        ended = kafka.ended() => ended?,
     }
 
     // Streams end once their batches are settled; the writer ends once nothing more comes.
@@ -189,6 +203,9 @@ pub async fn run(
     let deadline = Duration::from_millis(config.shutdown.drain_deadline_ms);
     let drained = tokio::time::timeout(deadline, async {
         ingest.finish().await;
+        if let Some(producer) = &producer {
+            producer.drained().await;
+        }
         complete.send_replace(true);
         writer.finish().await;
     });
@@ -198,7 +215,7 @@ pub async fn run(
             "left before everything was settled; it was not acknowledged, so agents send it again"
         );
     }
-    drop((ingest, writer, hellos, prepared));
+    drop((ingest, kafka, writer, hellos, prepared));
     leave.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), web.finish()).await;
     tracing::info!("stopped");

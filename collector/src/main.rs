@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use crmscope_collector::cli::{Arguments, Command, RunArguments};
+use crmscope_collector::cli::{Arguments, Command, RunArguments, TopicsAction};
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
+use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
 use crmscope_collector::storage::Storage;
@@ -23,7 +24,12 @@ fn main() -> ExitCode {
         .build();
     let outcome = runtime
         .context("the runtime cannot be started")
-        .and_then(|runtime| runtime.block_on(start(&arguments)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(start(&arguments));
+            // A question to brokers that do not answer is not waited for.
+            runtime.shutdown_background();
+            outcome
+        });
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -41,6 +47,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Run(options)) => run(config, options, load).await,
         Some(Command::Migrate) => migrate(&config).await,
         Some(Command::Validate) => print("the configuration is valid\n"),
+        Some(Command::Topics { action }) => topics(&config, *action).await,
         Some(Command::Ledger {
             agent,
             lane,
@@ -123,6 +130,30 @@ async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
         report.already_applied
     ));
     print(&text)
+}
+
+async fn topics(config: &Config, action: TopicsAction) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        config.kafka.is_on(),
+        "kafka.brokers is empty: without Kafka there are no topics"
+    );
+    logging::start(&config.log)?;
+    let (apply, json) = match action {
+        TopicsAction::Apply { json } => (true, json),
+        TopicsAction::Show { json } => (false, json),
+    };
+    let lines = report::topics(&config.kafka, apply).await?;
+    let mut text = String::new();
+    if json {
+        for line in &lines {
+            text.push_str(&serde_json::to_string(line)?);
+            text.push('\n');
+        }
+    } else {
+        text = report::table(&lines);
+    }
+    print(&text)?;
+    Ok(ExitCode::from(u8::from(!report::is_whole(&lines))))
 }
 
 async fn show_ledger(config: &Config, question: &Question, json: bool) -> anyhow::Result<ExitCode> {

@@ -38,3 +38,8 @@ pub(super) fn writer_gone() -> End {
     let text = "the collector is stopping";
     End("stopping", Error::new(Code::Unavailable, text))
 }
+
+/// The log did not take a batch; what comes behind it would make a gap.
+pub(super) fn refused(reason: String) -> End {
+    End("log", Error::new(Code::Unavailable, reason))
+}

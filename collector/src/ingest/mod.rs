@@ -32,8 +32,8 @@ pub use self::config::{AgentSettings, Config, ConfigError, check_listen};
 use self::metrics::Metrics;
 use self::seldom::Seldom;
 use crate::error::{Code, Error};
+use crate::log::BoundedLog;
 use crate::writer::agents::Inventory;
-use crate::writer::queue::Sender;
 
 /// Answers that may wait for an agent that does not read.
 const OUTGOING: usize = 8;
@@ -41,7 +41,7 @@ const OUTGOING: usize = 8;
 const STREAMS_PER_CONNECTION: u32 = 4;
 /// Flow-control window of a stream: one batch and a half.
 const STREAM_WINDOW: u32 = 768 * 1024;
-/// Most batches that are open before they have room in the queue. Each may be hostile and unfold to
+/// Most batches that are open before they have room in the log. Each may be hostile and unfold to
 /// 128 MiB (`crmscope_proto::limits`), and opening takes a processor for as long as it lasts.
 const OPENING_MAX: usize = 8;
 /// How long the last words of streams may take on their way to agents.
@@ -53,7 +53,7 @@ struct Shared {
     config: Config,
     agent_settings: AgentSettings,
     tokens: Tokens,
-    queue: Sender,
+    log: BoundedLog,
     inventory: Arc<Inventory>,
     metrics: Metrics,
     draining: watch::Receiver<bool>,
@@ -70,12 +70,12 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// A service that hands batches to `queue`.
+    /// A service that hands batches to `log`.
     pub fn new(
         config: Config,
         agent_settings: AgentSettings,
         tokens: Tokens,
-        queue: Sender,
+        log: BoundedLog,
         inventory: Arc<Inventory>,
         draining: watch::Receiver<bool>,
         registry: &mut Registry,
@@ -89,7 +89,7 @@ impl Ingest {
                 config,
                 agent_settings,
                 tokens,
-                queue,
+                log,
                 inventory,
                 metrics: Metrics::register(registry),
                 draining,

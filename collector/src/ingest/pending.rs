@@ -1,7 +1,7 @@
-//! A batch between the wire and the queue.
+//! A batch between the wire and the log.
 //!
 //! A batch may unfold to hundreds of times its size, so it stays as it came until one of the few
-//! places for open batches is free, and keeps that place until it has room in the queue.
+//! places for open batches is free, and keeps that place until it has room in the log.
 
 use crmscope_proto::v1::Batch;
 use tokio::sync::OwnedSemaphorePermit;
@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::error::{Code, Error};
 use crate::ingest::end::End;
 use crate::judge::{Entry, judge};
+use crate::log::BoundedLog;
 
 /// What a stream has read and not handed over.
 #[derive(Default)]
@@ -33,10 +34,10 @@ impl Pending {
         matches!(self, Self::Received(..))
     }
 
-    /// Memory of an open batch; 0 when there is none.
-    pub(super) fn weight(&self) -> usize {
+    /// Memory an open batch would hold in the log; 0 when there is none.
+    pub(super) fn weight(&self, log: &BoundedLog) -> usize {
         match self {
-            Self::Opened { entry, .. } => entry.weight(),
+            Self::Opened { entry, .. } => log.weigh(entry),
             Self::None | Self::Received(..) => 0,
         }
     }

@@ -21,9 +21,10 @@ use tonic::{Status, Streaming};
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::end::{End, Gone, is_gone, shutdown, unreadable, writer_gone};
+use crate::ingest::end::{End, Gone, is_gone, refused, shutdown, unreadable, writer_gone};
 use crate::ingest::hello::greet;
 use crate::ingest::pending::Pending;
+use crate::log::SendError;
 use crate::writer::agents::AgentFacts;
 use crate::writer::queue::Room;
 use crate::writer::settle::Board;
@@ -93,7 +94,7 @@ impl Stream {
             if *draining.borrow() && self.board.is_idle() && self.pending.is_none() {
                 return Err(shutdown());
             }
-            let (received, weight) = (self.pending.is_received(), self.pending.weight());
+            let (received, weight) = (self.pending.is_received(), self.pending.weight(&shared.log));
             let (batches, bytes) = shared.window;
             let readable = self.pending.is_none()
                 && !*draining.borrow()
@@ -108,7 +109,7 @@ impl Stream {
                         Err(end) => return self.fail(end).await,
                     }
                 }
-                room = shared.queue.reserve(weight), if weight > 0 => {
+                room = shared.log.reserve(weight), if weight > 0 => {
                     let Some(room) = room else { return Err(writer_gone()) };
                     self.hand_over(room)?;
                     Ok(())
@@ -219,18 +220,18 @@ impl Stream {
         if self.board.is_window_full(batches, limit) {
             self.shared.metrics.windows_full.inc();
         }
-        if self.shared.queue.send(entry, Arc::clone(&self.board), room) {
-            Ok(())
-        } else {
-            Err(writer_gone())
-        }
+        let sent = self.shared.log.send(entry, Arc::clone(&self.board), room);
+        sent.map_err(|error| match error {
+            SendError::Gone => writer_gone(),
+            SendError::Refused(reason) => refused(reason),
+        })
     }
 
     async fn throttle(&mut self) -> Result<(), Gone> {
         let lately = self
             .throttled
             .is_some_and(|at| at.elapsed() < THROTTLE_EVERY);
-        if lately || !self.shared.queue.is_crowded() {
+        if lately || !self.shared.log.is_crowded() {
             return Ok(());
         }
         self.throttled = Some(Instant::now());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
 use super::config::{Config, ConfigError};
@@ -41,7 +41,6 @@ pub fn producer(config: &Config) -> Result<ClientConfig, ConfigError> {
         .set("enable.gapless.guarantee", "true")
         .set("message.timeout.ms", "0")
         .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string())
-        .set("partitioner", "murmur2_random")
         .set("compression.type", config.compression.name())
         // The bound is ours, in bytes of batches; librdkafka's own is above it, so that it never
         // refuses a record that has room.
@@ -131,6 +130,7 @@ pub struct Observer {
 #[derive(Debug, Default)]
 struct State {
     last_error: Option<String>,
+    last_code: Option<RDKafkaErrorCode>,
     since: Option<Instant>,
     lines: u32,
     suppressed: u64,
@@ -158,7 +158,10 @@ impl Observer {
 
     /// Notes that brokers answer again.
     pub fn works(&self) {
-        self.with(|state| state.last_error = None);
+        self.with(|state| {
+            state.last_error = None;
+            state.last_code = None;
+        });
     }
 
     /// Whether a line may be passed on; if so, how many were held back before it.
@@ -203,7 +206,10 @@ impl ClientContext for Observer {
             Some(code) => format!("{code}: {reason}"),
             None => format!("{error}: {reason}"),
         };
-        if let Some(suppressed) = self.admit(Instant::now()) {
+        // A broker that is away is told of many times a second, in changing words.
+        let code = error.rdkafka_error_code();
+        let repeated = self.with(|state| std::mem::replace(&mut state.last_code, code) == code);
+        if !repeated && let Some(suppressed) = self.admit(Instant::now()) {
             tracing::warn!(client = self.purpose, suppressed, "kafka: {text}");
         }
         self.with(|state| state.last_error = Some(text));

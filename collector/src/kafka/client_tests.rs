@@ -20,7 +20,6 @@ fn what_exactness_stands_on_is_the_same_in_every_client() {
         ("enable.idempotence", "true"),
         ("enable.gapless.guarantee", "true"),
         ("message.timeout.ms", "0"),
-        ("partitioner", "murmur2_random"),
         ("compression.type", "zstd"),
         ("queue.buffering.max.kbytes", "2048"),
         ("allow.auto.create.topics", "false"),

@@ -49,55 +49,41 @@ struct Gauges {
     bytes: Gauge<i64, AtomicI64>,
 }
 
-/// The sending end; one for each stream.
+/// Room for batches that are under way, up to a bound; clones share it.
 #[derive(Clone, Debug)]
-pub struct Sender {
-    arrivals: mpsc::UnboundedSender<Arrival>,
+pub struct Rooms {
     room: Arc<Semaphore>,
     units: u32,
     throttle_above: i64,
     gauges: Gauges,
 }
 
-/// The writer's end.
-pub type Receiver = mpsc::UnboundedReceiver<Arrival>;
+impl Rooms {
+    /// Room of `max_bytes`, in which streams are asked to pause from `throttle_percent` on.
+    #[must_use]
+    pub fn new(max_bytes: usize, throttle_percent: u8, registry: &mut Registry) -> Self {
+        let gauges = Gauges::default();
+        registry.register(
+            "queue_batches",
+            "Batches that were received and are not settled yet",
+            gauges.batches.clone(),
+        );
+        registry.register(
+            "queue_bytes",
+            "Memory of batches that were received and are not settled yet",
+            gauges.bytes.clone(),
+        );
+        let units = u32::try_from(max_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        Self {
+            room: Arc::new(Semaphore::new(units as usize)),
+            units,
+            throttle_above: i64::try_from(max_bytes / 100).unwrap_or(i64::MAX)
+                * i64::from(throttle_percent),
+            gauges,
+        }
+    }
 
-/// A queue of at most `max_bytes`, in which streams are asked to pause from `throttle_percent` on.
-#[must_use]
-pub fn queue(
-    max_bytes: usize,
-    throttle_percent: u8,
-    registry: &mut Registry,
-) -> (Sender, Receiver) {
-    let gauges = Gauges::default();
-    registry.register(
-        "queue_batches",
-        "Batches that were received and are not settled yet",
-        gauges.batches.clone(),
-    );
-    registry.register(
-        "queue_bytes",
-        "Memory of batches that were received and are not settled yet",
-        gauges.bytes.clone(),
-    );
-    // Unbounded in itself: the semaphore is the bound, and every batch takes at least one unit.
-    let (arrivals, receiver) = mpsc::unbounded_channel();
-    let units = u32::try_from(max_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-    let sender = Sender {
-        arrivals,
-        room: Arc::new(Semaphore::new(units as usize)),
-        units,
-        throttle_above: i64::try_from(max_bytes / 100).unwrap_or(i64::MAX)
-            * i64::from(throttle_percent),
-        gauges,
-    };
-    (sender, receiver)
-}
-
-impl Sender {
-    /// Waits for room for a batch of this weight. A batch heavier than the whole queue takes all of it.
-    ///
-    /// Returns `None` when the writer is gone.
+    /// Waits for room for a batch of this weight. A batch heavier than all of it takes all of it.
     pub async fn reserve(&self, weight: usize) -> Option<Room> {
         let units = u32::try_from(weight.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let units = units.clamp(1, self.units);
@@ -115,6 +101,50 @@ impl Sender {
         })
     }
 
+    /// Waits until nothing is under way.
+    pub async fn empty(&self) {
+        // An error means that the room was closed, which nobody does.
+        let _ = self.room.acquire_many(self.units).await;
+    }
+
+    /// Whether agents should pause.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.gauges.bytes.get() > self.throttle_above
+    }
+}
+
+/// The sending end; one for each stream.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    rooms: Rooms,
+}
+
+/// The writer's end.
+pub type Receiver = mpsc::UnboundedReceiver<Arrival>;
+
+/// A queue of at most `max_bytes`, in which streams are asked to pause from `throttle_percent` on.
+#[must_use]
+pub fn queue(
+    max_bytes: usize,
+    throttle_percent: u8,
+    registry: &mut Registry,
+) -> (Sender, Receiver) {
+    // Unbounded in itself: the room is the bound, and every batch takes at least one unit.
+    let (arrivals, receiver) = mpsc::unbounded_channel();
+    let rooms = Rooms::new(max_bytes, throttle_percent, registry);
+    (Sender { arrivals, rooms }, receiver)
+}
+
+impl Sender {
+    /// Waits for room for a batch of this weight. A batch heavier than the whole queue takes all of it.
+    ///
+    /// Returns `None` when the writer is gone.
+    pub async fn reserve(&self, weight: usize) -> Option<Room> {
+        self.rooms.reserve(weight).await
+    }
+
     /// Hands a batch over. Returns whether the writer is still there.
     #[must_use]
     pub fn send(&self, entry: Entry, board: Arc<Board>, room: Room) -> bool {
@@ -125,7 +155,7 @@ impl Sender {
     /// Whether agents should pause.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.gauges.bytes.get() > self.throttle_above
+        self.rooms.is_crowded()
     }
 }
 

@@ -172,6 +172,11 @@ impl Collector {
 
     /// One with more in its configuration: dotted keys, then sections.
     pub(crate) fn start_with(engine: &Engine, more: &str) -> Self {
+        Self::start_at(&engine.url(), more)
+    }
+
+    /// One on whatever is at that address, or on nothing.
+    pub(crate) fn start_at(clickhouse: &str, more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("token"), TOKEN).expect("a token");
@@ -180,7 +185,7 @@ impl Collector {
              clickhouse.url = {:?}\nclickhouse.insert_timeout_ms = 10000\n\
              writer.retry_max_ms = 500\n{more}",
             path("token"),
-            engine.url(),
+            clickhouse,
         );
         std::fs::write(path("collector.toml"), config).expect("a config");
         let log = std::fs::File::create(path("log")).expect("a log");
