@@ -343,6 +343,7 @@ fn heartbeats() -> Vec<Heartbeat> {
             clock_offset_ms: Some(-15),
             config_version: 3,
             goodbye: false,
+            ..Heartbeat::default()
         },
         Heartbeat {
             goodbye: true,

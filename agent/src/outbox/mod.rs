@@ -1,11 +1,13 @@
 //! The outbox: from rows to durable batches, shared by every thread that makes or sends them.
 //!
 //! Owns the lock around the spool and the signal that something new can be sent. Promises that
-//! [`Outbox::append`] returns only after the batch is on disk. Leaves the disk format to
+//! [`Outbox::append`] returns only after the spool took the batch: a security batch is durable then,
+//! any other before it is sent. Leaves the disk format to
 //! [`crate::spool`] and sending to [`crate::uplink`].
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::{DropRange, LaneState};
@@ -60,7 +62,7 @@ impl Outbox {
         self.spool_id
     }
 
-    /// Makes contents durable and wakes the uplink. Of empty contents only the position is kept.
+    /// Spools contents and wakes the uplink. Of empty contents only the position is kept.
     ///
     /// # Errors
     /// When the disk refuses; nothing was stored then, so keep the contents and try again.
@@ -132,13 +134,27 @@ impl Outbox {
         self.lock().usage()
     }
 
+    /// Makes durable what waits for it longer than the sync interval.
+    pub fn sync_due(&self, now: Instant) {
+        // After trouble, that is when it can be sent.
+        if self.lock().sync_due(now) {
+            self.appended.notify_one();
+        }
+    }
+
+    /// How the spool's disk does.
+    #[must_use]
+    pub fn spool_state(&self) -> spool::SpoolState {
+        self.lock().spool_state()
+    }
+
     /// Waits until something was appended since the last wait.
     pub async fn appended(&self) {
         self.appended.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Spool> {
-        // A panic while the lock was held left the files consistent: every step is durable by itself.
+        // A panic while the lock was held left the files consistent: every step can end anywhere.
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -91,6 +91,7 @@ impl Supervisor {
             tokio::time::sleep_until(due.min(Instant::now() + STEP).into()).await;
             let now = Instant::now();
             self.watches.iter().for_each(|watch| watch.check_overdue());
+            self.surroundings.outbox.sync_due(now);
             self.budget.look(now, &self.surroundings.outbox);
             if now >= self.heartbeat_due {
                 self.heartbeat(false);
@@ -168,6 +169,7 @@ impl Supervisor {
             clock_offset_ms: self.clock_offset.get(),
             config_version: self.surroundings.settings.version(),
             goodbye,
+            spool_state: self.surroundings.outbox.spool_state().to_wire().into(),
         };
         let contents = Contents {
             heartbeats: vec![heartbeat],

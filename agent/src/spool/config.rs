@@ -15,6 +15,9 @@ pub struct Config {
     pub security_max_bytes: u64,
     /// The same for the presence lane.
     pub presence_max_bytes: u64,
+    /// Longest time that batches of metrics, requests and presence may wait to be synced to disk,
+    /// ms; 0 syncs each. Security batches do not wait, and none is sent before it is synced.
+    pub sync_interval_ms: u64,
 }
 
 impl Default for Config {
@@ -25,6 +28,7 @@ impl Default for Config {
             requests_max_bytes: 256 * MIB,
             security_max_bytes: 256 * MIB,
             presence_max_bytes: 64 * MIB,
+            sync_interval_ms: 1000,
         }
     }
 }
@@ -32,6 +36,9 @@ impl Default for Config {
 impl Config {
     /// Smallest quota that still holds a segment and a large batch beside it.
     pub(super) const QUOTA_MIN_BYTES: u64 = 4 * 1024 * 1024;
+
+    /// Longest time between syncs.
+    const SYNC_INTERVAL_MAX_MS: u64 = 60_000;
 
     /// Checks the bounds.
     ///
@@ -47,7 +54,18 @@ impl Config {
                 ));
             }
         }
+        if self.sync_interval_ms > Self::SYNC_INTERVAL_MAX_MS {
+            return Err(format!(
+                "spool.sync_interval_ms must be 0 to {}",
+                Self::SYNC_INTERVAL_MAX_MS
+            ));
+        }
         Ok(())
+    }
+
+    /// Whether a batch of the lane is synced before it counts as appended.
+    pub(super) const fn syncs_at_once(&self, lane: Lane) -> bool {
+        matches!(lane, Lane::Security) || self.sync_interval_ms == 0
     }
 
     /// What all lanes may hold together.

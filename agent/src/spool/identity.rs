@@ -1,6 +1,5 @@
 //! The identifier of the spool's numbering.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -9,12 +8,14 @@ use crmscope_proto::payload::open;
 use crmscope_proto::v1::Batch;
 use prost::Message as _;
 
+use super::disk::{self, Disk};
+
 const FILE: &str = "spool_id";
 
 /// The identifier as stored; `None` when it is not there or cannot be read.
-pub(super) fn stored(root: &Path) -> Option<Id> {
-    let text = fs::read_to_string(root.join(FILE)).ok()?;
-    Id::parse(&text).ok()
+pub(super) fn stored(disk: &dyn Disk, root: &Path) -> Option<Id> {
+    let bytes = disk::read(disk, &root.join(FILE)).ok()?;
+    Id::parse(&String::from_utf8(bytes).ok()?).ok()
 }
 
 /// The identifier as an encoded batch has it.
@@ -30,10 +31,6 @@ pub(super) fn draw() -> Id {
 }
 
 /// Stores it. Durable before the first batch that carries it.
-pub(super) fn store(root: &Path, id: Id) -> io::Result<()> {
-    let temporary = root.join("spool_id.new");
-    fs::write(&temporary, format!("{id}\n"))?;
-    File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, root.join(FILE))?;
-    File::open(root)?.sync_all()
+pub(super) fn store(disk: &dyn Disk, root: &Path, id: Id) -> io::Result<()> {
+    disk::replace(disk, root, FILE, format!("{id}\n").as_bytes())
 }

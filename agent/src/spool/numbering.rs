@@ -40,7 +40,7 @@ impl Spool {
         self.lanes
             .iter_mut()
             .try_for_each(LaneSpool::write_state)
-            .map_err(|error| self.disk(error))
+            .map_err(|error| self.refused(error))
     }
 
     /// Begins the numbering anew under a new id, which nothing may wait for. Positions stay.
@@ -48,10 +48,11 @@ impl Spool {
         // The id first: after a crash between, numbers have a gap, but none is used twice.
         self.renumbered = true;
         self.spool_id = identity::draw();
-        identity::store(&self.path, self.spool_id).map_err(|error| self.disk(error))?;
+        self.identified = false;
+        self.identify()?;
         self.lanes
             .iter_mut()
             .try_for_each(LaneSpool::renumber)
-            .map_err(|error| self.disk(error))
+            .map_err(|error| self.refused(error))
     }
 }

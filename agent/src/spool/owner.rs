@@ -4,13 +4,12 @@
 //! wait would never get empty: it is refused, with the remedies. A spool in which nothing waits is
 //! handed over, and its numbering begins anew.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::Path;
 
 use crmscope_proto::check_agent_id;
 
-use super::{Spool, SpoolError};
+use super::{Spool, SpoolError, disk};
 
 const FILE: &str = "agent_id";
 
@@ -52,7 +51,7 @@ pub fn settle(
     };
     let same = |other: &Option<String>| other.as_deref() == Some(agent_id);
     if !same(&pinned) {
-        let disk = |error| SpoolError::Disk {
+        let refused = |error| SpoolError::Disk {
             path: state_dir.join(FILE),
             error,
         };
@@ -60,15 +59,8 @@ pub fn settle(
         if !same(&queued) && spool.is_numbered() {
             spool.renumber()?;
         }
-        pin(state_dir, agent_id).map_err(disk)?;
+        let line = format!("{agent_id}\n");
+        disk::replace(spool.disk.as_ref(), state_dir, FILE, line.as_bytes()).map_err(refused)?;
     }
     Ok(agent_id.to_owned())
-}
-
-fn pin(state_dir: &Path, agent_id: &str) -> io::Result<()> {
-    let temporary = state_dir.join("agent_id.new");
-    fs::write(&temporary, format!("{agent_id}\n"))?;
-    File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, state_dir.join(FILE))?;
-    File::open(state_dir)?.sync_all()
 }

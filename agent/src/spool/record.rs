@@ -12,7 +12,7 @@
 //! | 8 | created, Unix ms |
 //! | 4 | items |
 //! | 4 | flags: bit 0 set when the next record belongs to the same append, bit 1 when the batch reports drops |
-//! | 4 | reserved, 0 |
+//! | 4 | CRC-32 of the 32 bytes from the lengths on up to here; 0 in records of earlier versions |
 //! | n | checkpoint, then batch |
 
 use crmscope_proto::limits::BATCH_MAX_BYTES;
@@ -76,7 +76,8 @@ impl Record {
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(self.continues, FLAG_CONTINUES) | flag(self.drops, FLAG_DROPS);
         out.extend_from_slice(&flags.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        let header = crc32fast::hash(&out[start + 8..]);
+        out.extend_from_slice(&header.to_le_bytes());
         out.extend_from_slice(&self.checkpoint);
         out.extend_from_slice(&self.batch);
         let checksum = crc32fast::hash(&out[start + 8..]);
@@ -119,6 +120,11 @@ impl Record {
     /// How long the record at the start of `bytes` is by its header; `None` when that is none.
     pub(super) fn length(bytes: &[u8]) -> Option<usize> {
         if bytes.len() < HEADER_BYTES || !bytes.starts_with(&MAGIC) {
+            return None;
+        }
+        // A damaged length must not pass for an append that was cut off: its number may be known.
+        let header = u32_at(bytes, HEADER_BYTES - 4);
+        if header != 0 && header != crc32fast::hash(&bytes[8..HEADER_BYTES - 4]) {
             return None;
         }
         let (checkpoint, batch) = (u32_at(bytes, 8) as usize, u32_at(bytes, 12) as usize);

@@ -19,28 +19,60 @@ impl Spool {
     ) -> Result<(), SpoolError> {
         let quota = self.config.quota_bytes(lane);
         while self.lanes[position(lane)].bytes() + size > quota {
-            let oldest = self.lanes[position(lane)]
-                .oldest()
-                .map_err(|error| self.disk(error))?;
-            let Some(mut oldest) = oldest.filter(|oldest| !oldest.ranges.is_empty()) else {
+            if !self.drop_oldest(origin, lane, created_ms)? {
                 break;
-            };
-            for range in &mut oldest.ranges {
-                range.spool_id = self.spool_id.to_wire();
-                tracing::warn!(
-                    lane = lane.name(),
-                    first_sequence = range.first_sequence,
-                    last_sequence = range.last_sequence,
-                    quota_bytes = quota,
-                    "spool is full; the oldest batches are dropped and reported"
-                );
             }
-            // What goes may itself have said what went before.
-            let said = oldest.drops.iter().flat_map(|batch| drops_of(batch));
-            let drops = said.chain(oldest.ranges).collect();
-            self.record_drops(origin, drops, created_ms)?;
+            let bytes = self.lanes[position(lane)].bytes();
+            self.health.quota(position(lane), true, bytes, quota);
         }
         Ok(())
+    }
+
+    /// Makes room on a full disk for what is worth more: the oldest segment of metrics goes, or of
+    /// requests. Returns whether one went.
+    pub(super) fn displace(
+        &mut self,
+        origin: &Origin,
+        created_ms: i64,
+    ) -> Result<bool, SpoolError> {
+        for lane in [Lane::Metrics, Lane::Requests] {
+            if self.lanes[position(lane)].frees_when_dropped() {
+                // The record of it needs room too.
+                self.lanes[position(lane)].release_reserve();
+                return self.drop_oldest(origin, lane, created_ms);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Drops the lane's oldest segment, once its range is recorded. Returns whether there was one.
+    fn drop_oldest(
+        &mut self,
+        origin: &Origin,
+        lane: Lane,
+        created_ms: i64,
+    ) -> Result<bool, SpoolError> {
+        let oldest = self.lanes[position(lane)]
+            .oldest()
+            .map_err(|error| self.refused(error))?;
+        let Some(mut oldest) = oldest.filter(|oldest| !oldest.ranges.is_empty()) else {
+            return Ok(false);
+        };
+        for range in &mut oldest.ranges {
+            range.spool_id = self.spool_id.to_wire();
+            tracing::warn!(
+                lane = lane.name(),
+                first_sequence = range.first_sequence,
+                last_sequence = range.last_sequence,
+                quota_bytes = self.config.quota_bytes(lane),
+                "no room in the spool; the oldest batches are dropped and reported"
+            );
+        }
+        // What goes may itself have said what went before.
+        let said = oldest.drops.iter().flat_map(|batch| drops_of(batch));
+        let drops = said.chain(oldest.ranges).collect();
+        self.record_drops(origin, drops, created_ms)?;
+        Ok(true)
     }
 
     /// Records ranges in the presence lane, without regard to its quota, and gives them up. When
@@ -78,7 +110,8 @@ impl Spool {
         };
         let first_sequence = self.lanes[position(Lane::Presence)].next_sequence();
         let (records, _) = envelope.seal(contents, first_sequence);
-        self.store(Lane::Presence, &records)?;
+        self.identify()?;
+        self.store(Lane::Presence, &records, true)?;
         // Every one of them is recorded now, so that none may stay because another cannot go.
         std::mem::take(&mut self.unrecorded)
             .iter()
@@ -106,6 +139,6 @@ impl Spool {
         }
         self.lanes[position(range.lane())]
             .give_up(range)
-            .map_err(|error| self.disk(error))
+            .map_err(|error| self.refused(error))
     }
 }

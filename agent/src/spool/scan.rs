@@ -1,19 +1,20 @@
 //! Reading a segment at the start: what is whole, what was torn off, and what is damaged.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::damage::Piece;
+use super::disk::{self, Disk};
 use super::record::{Parsed, RECORD_MIN_BYTES, Record};
-use super::segment::{Segment, read_range};
+use super::segment::Segment;
 
 /// What reading a segment from disk found.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Sequence and time of each whole record, in order.
     pub(super) records: Vec<(u64, i64)>,
-    /// Bytes that belong to no whole record and are not a torn tail.
-    pub(super) corrupt_bytes: u64,
+    /// What belongs to no whole record and is not a torn tail.
+    pub(super) pieces: Vec<Piece>,
     /// The last checkpoint of a whole append, and its sequence.
     pub(super) checkpoint: Option<(u64, Vec<u8>)>,
     /// The first batch, from which the spool id can be recovered.
@@ -26,9 +27,12 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Reads a file. Its segment ends with the last whole append.
-    pub(super) fn run(path: &Path, first_sequence: u64) -> io::Result<(Segment, Self)> {
-        let file = File::open(path)?;
-        let bytes = read_range(&file, 0, file.metadata()?.len())?;
+    pub(super) fn run(
+        disk: &dyn Disk,
+        path: &Path,
+        first_sequence: u64,
+    ) -> io::Result<(Segment, Self)> {
+        let bytes = disk::read(disk, path)?;
         let mut segment = Segment::empty(path.to_owned(), first_sequence);
         let mut scan = Self::default();
         let (mut at, mut damaged) = (0, false);
@@ -49,7 +53,8 @@ impl Scan {
                 Parsed::Torn if Record::find(&bytes[at + 1..]).is_none() => break,
                 Parsed::Torn | Parsed::Corrupt => {
                     let skipped = Record::skip(&bytes[at..]);
-                    scan.corrupt_bytes += skipped as u64;
+                    let bad = &bytes[at..at + skipped];
+                    Piece::note(&mut scan.pieces, &segment, at as u64, bad);
                     at += skipped;
                     damaged = true;
                 }
@@ -58,7 +63,7 @@ impl Scan {
         if damaged {
             // They may have been sent: their numbers must not be used again.
             let tail = usize::try_from(segment.bytes).map_or(&[][..], |whole| &bytes[whole..]);
-            let counted = segment.last_sequence + most_records(tail);
+            let counted = segment.last_sequence.saturating_add(most_records(tail));
             let seen = open.last().map_or(0, |record| record.sequence);
             scan.used_up_to = Some(counted.max(seen));
         }

@@ -1,16 +1,13 @@
 //! One file of a lane: records one after the other. Named by its first sequence.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::damage::Piece;
+use super::disk::{Disk, DiskFile, read_range, write_all_at};
 use super::record::{Parsed, Record};
 
 const EXTENSION: &str = "segment";
-
-/// What is given up where the disk cannot be read.
-const BLOCK_BYTES: usize = 4096;
 
 /// What a segment holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +22,15 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn create(directory: &Path, first_sequence: u64) -> io::Result<(Self, File)> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        directory: &Path,
+        first_sequence: u64,
+    ) -> io::Result<(Self, Box<dyn DiskFile>)> {
         let path = directory.join(format!("{first_sequence:020}.{EXTENSION}"));
         // A file of that name can only be the rest of a failed append: nothing in it was ever sent.
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&path)?;
-        File::open(directory)?.sync_all()?;
+        let file = disk.create(&path)?;
+        disk.sync_directory(directory)?;
         Ok((Self::empty(path, first_sequence), file))
     }
 
@@ -50,10 +47,9 @@ impl Segment {
 
     /// Segment files of a lane with the sequences in their names, oldest first; other files are
     /// left alone.
-    pub(super) fn list(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    pub(super) fn list(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
+        for path in disk.list(directory)? {
             let named = path
                 .file_stem()
                 .and_then(|stem| stem.to_str())
@@ -69,22 +65,20 @@ impl Segment {
     }
 
     /// Opens the file for appending; what follows the last whole append is cut off.
-    pub(super) fn reopen(&self) -> io::Result<File> {
-        let mut file = OpenOptions::new().write(true).open(&self.path)?;
-        file.set_len(self.bytes)?;
-        file.seek(SeekFrom::End(0))?;
+    pub(super) fn reopen(&self, disk: &dyn Disk) -> io::Result<Box<dyn DiskFile>> {
+        let file = disk.open_for_writing(&self.path)?;
+        file.set_length(self.bytes)?;
         Ok(file)
     }
 
-    /// Appends records and makes them durable. After a failure the file is to be reopened: what
+    /// Writes records, which a sync makes durable. After a failure the file is to be reopened: what
     /// was written of them must not be followed by anything.
-    pub(super) fn append(&mut self, file: &mut File, records: &[Record]) -> io::Result<()> {
+    pub(super) fn write(&mut self, file: &dyn DiskFile, records: &[Record]) -> io::Result<()> {
         let mut encoded = Vec::new();
         records
             .iter()
             .for_each(|record| record.write_to(&mut encoded));
-        file.write_all(&encoded)?;
-        file.sync_data()?;
+        write_all_at(file, &encoded, self.bytes)?;
         self.bytes += encoded.len() as u64;
         self.batches += records.len() as u64;
         if let Some(last) = records.last() {
@@ -94,63 +88,59 @@ impl Segment {
         Ok(())
     }
 
-    /// Records above `after`, from `offset` on, until a bound is reached. Returns the offset to go on from.
+    /// Records above `after`, from `offset` on, until a bound is reached.
     pub(super) fn read(
         &self,
+        disk: &dyn Disk,
         offset: u64,
-        after: u64,
+        mut after: u64,
         max_batches: usize,
         max_bytes: usize,
-    ) -> io::Result<(Vec<Record>, u64)> {
-        let bytes = read_range(&File::open(&self.path)?, offset, self.bytes)?;
-        let (mut at, mut size, mut records) = (0, 0, Vec::new());
-        while at < bytes.len() && records.len() < max_batches && size < max_bytes {
+    ) -> io::Result<Reading> {
+        let file = disk.open(&self.path)?;
+        let bytes = read_range(file.as_ref(), offset, self.bytes)?;
+        let (mut at, mut size) = (0, 0);
+        let mut reading = Reading::default();
+        while at < bytes.len() && reading.records.len() < max_batches && size < max_bytes {
             match Record::parse(&bytes[at..]) {
                 Parsed::Whole(record, length) => {
                     at += length;
+                    // Also what a copy of an earlier segment repeats is passed over.
                     if record.sequence > after {
+                        after = record.sequence;
                         size += record.batch.len();
-                        records.push(record);
+                        reading.records.push(record);
                     }
                 }
-                Parsed::Torn | Parsed::Corrupt => at += Record::skip(&bytes[at..]),
+                Parsed::Torn | Parsed::Corrupt => {
+                    let skipped = Record::skip(&bytes[at..]);
+                    let bad = &bytes[at..at + skipped];
+                    Piece::note(&mut reading.pieces, self, offset + at as u64, bad);
+                    at += skipped;
+                }
             }
         }
-        Ok((records, offset + at as u64))
+        // A file that got shorter has nothing more to say.
+        reading.ended = at >= bytes.len();
+        reading.offset = offset + at as u64;
+        Ok(reading)
     }
 
     /// All records above `after`.
-    pub(super) fn read_all(&self, after: u64) -> io::Result<Vec<Record>> {
-        Ok(self.read(0, after, usize::MAX, usize::MAX)?.0)
+    pub(super) fn read_all(&self, disk: &dyn Disk, after: u64) -> io::Result<Vec<Record>> {
+        let reading = self.read(disk, 0, after, usize::MAX, usize::MAX)?;
+        Ok(reading.records)
     }
 }
 
-/// Bytes of a file. Blocks that the disk cannot give read as zeros, which no record begins with:
-/// one bad sector must not take a whole lane along.
-pub(super) fn read_range(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {
-    let bad_sector = rustix::io::Errno::IO.raw_os_error();
-    let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    let mut at = 0;
-    while at < length {
-        match file.read_at(&mut bytes[at..], from + at as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == Some(bad_sector) => {
-                let end = length.min(at + BLOCK_BYTES);
-                if let Ok(read) = file.read_at(&mut bytes[at..end], from + at as u64)
-                    && read > 0
-                {
-                    at += read;
-                } else {
-                    bytes[at..end].fill(0);
-                    at = end;
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(at);
-    Ok(bytes)
+/// What was read of a segment.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) records: Vec<Record>,
+    /// Where to go on from.
+    pub(super) offset: u64,
+    /// Whether nothing follows.
+    pub(super) ended: bool,
+    /// What belongs to no whole record.
+    pub(super) pieces: Vec<Piece>,
 }

@@ -67,5 +67,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(24, "0024_counter_resets.sql"),
     file!(25, "0025_shedding.sql"),
     file!(26, "0026_log_partition.sql"),
+    file!(27, "0027_spool_state.sql"),
     file!(29, "0029_lost_lines.sql"),
 ];

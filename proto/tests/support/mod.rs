@@ -323,9 +323,10 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         vec(lane_state(), 0..5),
         proptest::option::of(time_ms()),
         any::<bool>(),
+        0..7,
     )
         .prop_map(
-            |(clock, figures, lanes, clock_offset_ms, goodbye)| Heartbeat {
+            |(clock, figures, lanes, clock_offset_ms, goodbye, spool_state)| Heartbeat {
                 clock,
                 uptime_ms: figures[0],
                 beat: figures[1],
@@ -335,6 +336,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                 clock_offset_ms,
                 config_version: figures[4],
                 goodbye,
+                spool_state,
             },
         )
 }

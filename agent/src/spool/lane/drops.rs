@@ -8,7 +8,8 @@ use std::io;
 
 use crmscope_proto::v1::{DropRange, DropReason};
 
-use super::LaneSpool;
+use super::{LaneSpool, state};
+use crate::spool::damage::Piece;
 
 /// Most ranges that a lane remembers to have reported; they are few, or the disk is beyond help.
 const REPORTED_MAX: usize = 4096;
@@ -23,7 +24,8 @@ pub(in crate::spool) struct Oldest {
 
 impl LaneSpool {
     /// The oldest segment that is not settled; `None` when there is none.
-    pub(in crate::spool) fn oldest(&self) -> io::Result<Option<Oldest>> {
+    pub(in crate::spool) fn oldest(&mut self) -> io::Result<Option<Oldest>> {
+        self.commit_written();
         let Some(segment) = self
             .segments
             .iter()
@@ -31,7 +33,7 @@ impl LaneSpool {
         else {
             return Ok(None);
         };
-        let records = match segment.read_all(self.settled_sequence) {
+        let records = match segment.read_all(self.disk.as_ref(), self.settled_sequence) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             outcome => outcome?,
         };
@@ -63,11 +65,28 @@ impl LaneSpool {
         }))
     }
 
+    /// Whether dropping the oldest segment makes room on the disk.
+    pub(in crate::spool) fn frees_when_dropped(&self) -> bool {
+        let waits = self.next_sequence - 1 > self.settled_sequence;
+        waits && self.frees_room()
+    }
+
+    /// Gives up the room that is kept for the state file, until something is freed.
+    pub(in crate::spool) fn release_reserve(&self) {
+        state::release_reserve(self.disk.as_ref(), &self.directory);
+    }
+
     /// The parts of a range that are neither settled nor reported.
     pub(in crate::spool) fn unreported(&self, range: &DropRange) -> Vec<DropRange> {
+        self.without(range, &[])
+    }
+
+    /// The parts of a range that are neither settled nor reported, nor among others.
+    fn without(&self, range: &DropRange, others: &[DropRange]) -> Vec<DropRange> {
         let mut known: Vec<(u64, u64)> = self
             .reported
             .iter()
+            .chain(others)
             .map(|range| (range.first_sequence, range.last_sequence))
             .collect();
         known.push((0, self.settled_sequence));
@@ -98,6 +117,8 @@ impl LaneSpool {
 
     /// Gives up a range that is recorded. Doing it again changes nothing.
     pub(in crate::spool) fn give_up(&mut self, range: &DropRange) -> io::Result<()> {
+        self.commit_written();
+        self.noticed.retain(|noticed| !covers(range, noticed));
         let parts = self.unreported(range);
         if parts.is_empty() {
             return Ok(());
@@ -109,7 +130,9 @@ impl LaneSpool {
         self.reported.extend(parts);
         let excess = self.reported.len().saturating_sub(REPORTED_MAX);
         self.reported.drain(..excess);
+        self.settle_tail();
         self.settle()?;
+        self.settle_tail();
         self.write_state()?;
         self.free_settled()
     }
@@ -133,7 +156,7 @@ impl LaneSpool {
             if segment.last_sequence <= before || segment.first_sequence > self.settled_sequence {
                 continue;
             }
-            let records = match segment.read_all(before) {
+            let records = match segment.read_all(self.disk.as_ref(), before) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 outcome => outcome?,
             };
@@ -164,8 +187,20 @@ impl LaneSpool {
         std::mem::take(&mut self.vanished)
     }
 
+    /// Takes what was found damaged since the last time.
+    pub(in crate::spool) fn take_pieces(&mut self) -> Vec<Piece> {
+        std::mem::take(&mut self.pieces)
+    }
+
+    /// Takes the last error of something that was only tried.
+    pub(in crate::spool) const fn take_trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
+    }
+
     /// Goes on without a segment whose file somebody removed.
     pub(super) fn forget_vanished(&mut self, first_sequence: u64) {
+        // What is appended next must not go into a file that has no name any more.
+        self.roll_back();
         let Some(position) = self
             .segments
             .iter()
@@ -173,18 +208,88 @@ impl LaneSpool {
         else {
             return;
         };
-        if let Some(segment) = self.segments.remove(position) {
-            let gone = self.lost(
-                segment.first_sequence,
-                segment.last_sequence,
-                segment.last_ms,
-                segment.last_ms,
-            );
-            let parts = self.unreported(&gone);
-            self.vanished.extend(parts);
+        if let Some(segment) = self.segments.remove(position)
+            && segment.last_sequence >= segment.first_sequence
+        {
+            tracing::error!(lane = self.lane.name(), path = %segment.path.display(), "a segment was removed by somebody");
+            let mut gaps = Gaps::from(segment.first_sequence.saturating_sub(1));
+            gaps.end(segment.last_sequence, segment.last_ms);
+            self.notice(&gaps);
         }
-        // What is appended next must not go into a file that has no name any more.
-        self.active = None;
         self.cursor = super::Cursor::default();
+    }
+
+    /// Remembers what is missing, to be reported once.
+    pub(super) fn notice(&mut self, gaps: &Gaps) {
+        for gap in &gaps.found {
+            let [first, last] = gap.sequences;
+            let range = self.lost(first, last, gap.times_ms[0], gap.times_ms[1]);
+            for part in self.without(&range, &self.noticed) {
+                self.noticed.push(part.clone());
+                self.vanished.push(part);
+            }
+        }
+    }
+
+    /// Syncs what is written, before something is done to its segment. Where that cannot be, the
+    /// segment holds only what is durable.
+    pub(super) fn commit_written(&mut self) {
+        if self.tail.is_written()
+            && let Err(error) = self.commit()
+        {
+            self.trouble = Some(error);
+        }
+    }
+}
+
+fn covers(outer: &DropRange, inner: &DropRange) -> bool {
+    outer.first_sequence <= inner.first_sequence && inner.last_sequence <= outer.last_sequence
+}
+
+/// Finds numbers that are missing between records.
+#[derive(Debug)]
+pub(super) struct Gaps {
+    pub(super) last_sequence: u64,
+    last_ms: Option<i64>,
+    found: Vec<Gap>,
+}
+
+#[derive(Debug)]
+struct Gap {
+    sequences: [u64; 2],
+    times_ms: [i64; 2],
+}
+
+impl Gaps {
+    /// Nothing up to `last_sequence` is looked for.
+    pub(super) const fn from(last_sequence: u64) -> Self {
+        Self {
+            last_sequence,
+            last_ms: None,
+            found: Vec::new(),
+        }
+    }
+
+    /// Time of the last record, 0 when there was none.
+    pub(super) fn last_ms(&self) -> i64 {
+        self.last_ms.unwrap_or(0)
+    }
+
+    /// A record is there.
+    pub(super) fn pass(&mut self, sequence: u64, created_ms: i64) {
+        self.end(sequence.saturating_sub(1), created_ms);
+        self.last_sequence = self.last_sequence.max(sequence);
+        self.last_ms = Some(created_ms);
+    }
+
+    /// There were to be records up to `sequence`, the last of about that time.
+    pub(super) fn end(&mut self, sequence: u64, last_ms: i64) {
+        if sequence > self.last_sequence {
+            self.found.push(Gap {
+                sequences: [self.last_sequence + 1, sequence],
+                times_ms: [self.last_ms.unwrap_or(last_ms), last_ms],
+            });
+            self.last_sequence = sequence;
+        }
     }
 }

@@ -1,25 +1,33 @@
 //! Opening a lane: from files to its accounting, and what of them was lost.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use crmscope_proto::Lane;
 use crmscope_proto::v1::{DropRange, DropReason};
 
+use super::drops::Gaps;
 use super::state::{self, Found, State};
+use super::tail::Tail;
 use super::{Cursor, LaneSpool};
+use crate::spool::damage::Piece;
+use crate::spool::disk::Disk;
 use crate::spool::scan::Scan;
 use crate::spool::segment::Segment;
+
+/// How far ahead of all others the name of a file may be that holds no record. Nobody gives out so
+/// many numbers: beyond it the name is somebody else's.
+const AHEAD_MAX: u64 = 1 << 32;
 
 /// What opening a lane found beside healthy records.
 #[derive(Debug, Default)]
 pub(in crate::spool) struct Damage {
     /// Sequences that were given out and are gone, and not reported yet.
     pub(in crate::spool) lost: Vec<DropRange>,
-    /// Bytes that belong to no record.
-    pub(in crate::spool) corrupt_bytes: u64,
+    /// What belongs to no record.
+    pub(in crate::spool) pieces: Vec<Piece>,
     /// The first batch, from which the spool id can be recovered.
     pub(in crate::spool) first_batch: Option<Vec<u8>>,
     /// Waiting batches that report drops.
@@ -32,25 +40,35 @@ impl LaneSpool {
     /// Opens a lane of a spool, or makes it. `numbered` says that the spool has an id, and so that
     /// the lane was made before.
     pub(in crate::spool) fn open(
+        disk: &Arc<dyn Disk>,
         root: &Path,
         lane: Lane,
         numbered: bool,
     ) -> io::Result<(Self, Damage)> {
         let directory = root.join(lane.name());
-        fs::create_dir_all(&directory)?;
+        disk.create_directory(&directory)?;
         let mut damage = Damage::default();
-        let (known, stored) = match state::read(&directory)? {
+        let (known, stored) = match state::read(disk.as_ref(), &directory)? {
             Found::State(stored) => (true, stored),
             Found::Nothing => (false, State::default()),
             Found::Damaged(bytes) => {
-                damage.corrupt_bytes += bytes;
+                damage.pieces.push(Piece {
+                    path: directory.join(state::FILE),
+                    offset: 0,
+                    bytes,
+                });
                 (false, State::default())
             }
         };
         let mut spool = Self {
             lane,
+            disk: Arc::clone(disk),
             directory,
+            tail: Tail::default(),
+            reserved_sequence: 0,
             unsaved: false,
+            skipped: false,
+            unproven: false,
             segments: VecDeque::new(),
             active: None,
             next_sequence: 1,
@@ -62,21 +80,32 @@ impl LaneSpool {
             sent_checkpoints: VecDeque::new(),
             cursor: Cursor::default(),
             vanished: Vec::new(),
+            noticed: Vec::new(),
+            pieces: Vec::new(),
+            trouble: None,
             dropped_batches: 0,
             dropped_items: 0,
         };
         let behind = spool.load_segments(known, stored.next_sequence, &mut damage)?;
         if !known {
             let nothing_left = spool.segments.iter().all(|segment| segment.batches == 0);
-            damage.numbering_lost = nothing_left && (numbered || damage.corrupt_bytes > 0);
+            damage.numbering_lost = nothing_left && (numbered || !damage.pieces.is_empty());
         }
         // Before the damage is cut off, which the next append does; but where numbering is lost,
         // only once the new spool id is stored.
         if (!known || behind) && !damage.numbering_lost {
-            spool.write_state()?;
+            spool.skipped = true;
+            spool.unsaved = true;
+            // A disk that takes no writes is read all the same.
+            spool.trouble = spool.write_state().err();
         }
-        spool.free_settled()?;
-        state::keep_reserve(&spool.directory);
+        if !spool.unsaved
+            && let Err(error) = spool.free_settled()
+        {
+            spool.trouble = Some(error);
+        }
+        state::keep_reserve(disk.as_ref(), &spool.directory);
+        spool.unproven = !spool.segments.is_empty();
         Ok((spool, damage))
     }
 
@@ -87,31 +116,39 @@ impl LaneSpool {
         next_sequence: u64,
         damage: &mut Damage,
     ) -> io::Result<bool> {
-        let mut expected = self.settled_sequence + 1;
-        let (mut last_ms, mut used_up_to, mut oldest) = (0, None, true);
-        let mut lost = Vec::new();
-        for (named, path) in Segment::list(&self.directory)? {
-            let (segment, scan) = Scan::run(&path, named)?;
-            damage.corrupt_bytes += scan.corrupt_bytes;
-            if scan.records.is_empty() && scan.corrupt_bytes == 0 {
-                // The first append to it was cut off; it never was one.
-                fs::remove_file(&path)?;
+        let disk = Arc::clone(&self.disk);
+        let mut gaps = Gaps::from(self.settled_sequence);
+        let (mut used_up_to, mut newest) = (None, None);
+        for (named, path) in Segment::list(disk.as_ref(), &self.directory)? {
+            let (segment, scan) = Scan::run(disk.as_ref(), &path, named)?;
+            let records = &scan.records;
+            let foreign = named > gaps.last_sequence.saturating_add(AHEAD_MAX);
+            if records.is_empty() && foreign {
+                tracing::warn!(path = %path.display(), "a file that is no segment of this spool; it is left alone");
                 continue;
             }
-            if !state_known && oldest {
+            damage.pieces.extend(scan.pieces.iter().cloned());
+            if records.is_empty() && scan.pieces.is_empty() {
+                // The first append to it was cut off; it never was one.
+                self.clear_away(&path);
+                continue;
+            }
+            if !state_known && newest.is_none() {
                 // Without the state nobody knows what was acknowledged before the oldest record.
-                let first = scan.records.first().map_or(named, |&(first, _)| first);
-                expected = first;
+                let first = records.first().map_or(named, |&(first, _)| first);
+                gaps = Gaps::from(first.saturating_sub(1));
                 self.settled_sequence = first.saturating_sub(1);
                 self.acked_sequence = self.settled_sequence;
             }
-            oldest = false;
-            for &(sequence, created_ms) in &scan.records {
-                if sequence > expected {
-                    lost.push(self.lost(expected, sequence - 1, last_ms, created_ms));
-                }
-                expected = expected.max(sequence + 1);
-                last_ms = created_ms;
+            let last = records.last().map(|&(last, _)| last);
+            if last.is_some() && last <= newest {
+                tracing::error!(path = %path.display(), "a segment that repeats an earlier one; it is removed");
+                self.clear_away(&path);
+                continue;
+            }
+            newest = newest.max(last).or(Some(0));
+            for &(sequence, created_ms) in records {
+                gaps.pass(sequence, created_ms);
             }
             // The state's own is newer than that of anything acknowledged.
             if let Some((_, checkpoint)) = scan
@@ -129,16 +166,23 @@ impl LaneSpool {
             used_up_to = scan.used_up_to;
             self.segments.push_back(segment);
         }
-        let used = used_up_to.map_or(0, |last| last + 1);
-        self.next_sequence = expected.max(next_sequence).max(used);
-        if self.next_sequence > expected {
-            lost.push(self.lost(expected, self.next_sequence - 1, last_ms, last_ms));
-        }
-        damage.lost = lost
-            .into_iter()
-            .flat_map(|range| self.unreported(&range))
-            .collect();
+        let used = used_up_to.map_or(0, |last| last.saturating_add(1));
+        self.next_sequence = gaps
+            .last_sequence
+            .saturating_add(1)
+            .max(next_sequence)
+            .max(used);
+        gaps.end(self.next_sequence - 1, gaps.last_ms());
+        self.notice(&gaps);
+        damage.lost = self.take_vanished();
         Ok(used > next_sequence)
+    }
+
+    /// Removes a file that means nothing. One that stays is passed over at the next start again.
+    fn clear_away(&mut self, path: &Path) {
+        if let Err(error) = self.disk.remove(path) {
+            self.trouble = Some(error);
+        }
     }
 
     pub(super) fn lost(

@@ -3,18 +3,23 @@
 mod drops;
 mod load;
 mod state;
+mod tail;
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crmscope_proto::Lane;
 use crmscope_proto::v1::{DropRange, LaneState};
 
+use super::damage::Piece;
+use super::disk::{Disk, DiskFile};
 use super::record::Record;
 use super::segment::Segment;
+use drops::Gaps;
 use state::State;
+use tail::Tail;
 
 /// A new segment begins once the current one has this many bytes.
 ///
@@ -28,11 +33,16 @@ const REWIND_BYTES: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct LaneSpool {
     lane: Lane,
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     segments: VecDeque<Segment>,
     /// The last segment, open for appending; `None` when it must be opened (again) first.
-    active: Option<File>,
+    active: Option<Box<dyn DiskFile>>,
+    /// Appended, and not durable yet.
+    tail: Tail,
     next_sequence: u64,
+    /// Numbers below are not used again after a crash; 0 when those of the segments say it all.
+    reserved_sequence: u64,
     acked_sequence: u64,
     /// Everything up to here is settled: acknowledged, or dropped and recorded.
     settled_sequence: u64,
@@ -45,10 +55,20 @@ pub(super) struct LaneSpool {
     cursor: Cursor,
     /// Found to be gone, and not reported yet.
     vanished: Vec<DropRange>,
+    /// All that was found to be gone and is not given up yet.
+    noticed: Vec<DropRange>,
+    /// Found damaged, and not told yet.
+    pieces: Vec<Piece>,
+    /// Why the last read could not make the newest durable first.
+    trouble: Option<io::Error>,
     dropped_batches: u64,
     dropped_items: u64,
     /// Acks that the state file does not have yet.
     unsaved: bool,
+    /// What an earlier process left in the last segment may not be durable.
+    unproven: bool,
+    /// Numbers were settled that never were on disk, and the state file does not say so yet.
+    skipped: bool,
 }
 
 /// Where reading stopped, so that the next read need not begin at the segment's start.
@@ -89,33 +109,22 @@ impl LaneSpool {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
-    /// Appends records as one step: after a crash all of them are there, or none.
-    pub(super) fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let (Some(first), Some(last)) = (records.first(), records.last()) else {
-            return Ok(());
-        };
-        // Out of `active` while it is written to: after a failure the file is reopened, which cuts
-        // off what may have reached it.
-        let mut file = self.take_active(first.sequence)?;
-        let Some(segment) = self.segments.back_mut() else {
-            return Err(io::Error::other("the spool has no segment to append to"));
-        };
-        segment.append(&mut file, records)?;
-        self.active = Some(file);
-        if !last.checkpoint.is_empty() {
-            self.newest_checkpoint.clone_from(&last.checkpoint);
-        }
-        self.next_sequence = last.sequence + 1;
-        Ok(())
+    fn is_segment_full(&self) -> bool {
+        self.segments
+            .back()
+            .is_some_and(|last| last.bytes >= SEGMENT_BYTES)
     }
 
     /// The last segment's file, or that of a new segment when it is full or there is none.
-    fn take_active(&mut self, first_sequence: u64) -> io::Result<File> {
+    fn take_active(&mut self, first_sequence: u64) -> io::Result<Box<dyn DiskFile>> {
         let active = self.active.take();
+        // Numbers in a segment have no gaps: what a damaged end may have held is told by the last
+        // number before it.
         if let Some(last) = self.segments.back()
             && last.bytes < SEGMENT_BYTES
+            && last.last_sequence + 1 == first_sequence
         {
-            match active.map_or_else(|| last.reopen(), Ok) {
+            match active.map_or_else(|| last.reopen(self.disk.as_ref()), Ok) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let vanished = last.first_sequence;
                     self.forget_vanished(vanished);
@@ -123,30 +132,39 @@ impl LaneSpool {
                 outcome => return outcome,
             }
         }
-        let (segment, file) = Segment::create(&self.directory, first_sequence)?;
+        let (segment, file) = Segment::create(self.disk.as_ref(), &self.directory, first_sequence)?;
         self.segments.push_back(segment);
         Ok(file)
     }
 
-    /// Batches above `after`, oldest first.
+    /// Batches above `after`, oldest first: those that are durable, or whose numbers are reserved.
     pub(super) fn read(
         &mut self,
         after: u64,
         max_batches: usize,
         max_bytes: usize,
     ) -> io::Result<Vec<Record>> {
+        if self.tail.is_written()
+            && let Err(error) = self.commit()
+        {
+            self.trouble = Some(error);
+        }
         let after = after.max(self.settled_sequence);
         let mut cursor = if self.cursor.sequence == after {
             self.cursor
         } else {
             Cursor::default()
         };
-        let mut records = Vec::new();
-        let mut size = 0;
-        let mut vanished = None;
+        let (mut records, mut size, mut vanished) = (Vec::new(), 0, None);
+        if let Err(error) = self.prove() {
+            self.trouble = Some(error);
+        }
+        let proven = self.segments.len() - usize::from(self.unproven);
+        let mut gaps = Gaps::from(after);
         for segment in self
             .segments
             .iter()
+            .take(proven)
             .filter(|segment| segment.last_sequence > after)
         {
             if records.len() >= max_batches || size >= max_bytes {
@@ -157,25 +175,48 @@ impl LaneSpool {
             } else {
                 0
             };
-            let read = segment.read(offset, after, max_batches - records.len(), max_bytes - size);
-            let (read, offset) = match read {
+            let reading = segment.read(
+                self.disk.as_ref(),
+                offset,
+                gaps.last_sequence,
+                max_batches - records.len(),
+                max_bytes - size,
+            );
+            let reading = match reading {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     vanished = Some(segment.first_sequence);
                     break;
                 }
                 outcome => outcome?,
             };
-            size += read.iter().map(|record| record.batch.len()).sum::<usize>();
-            records.extend(read);
+            for record in &reading.records {
+                size += record.batch.len();
+                gaps.pass(record.sequence, record.created_ms);
+            }
+            if reading.ended {
+                gaps.end(segment.last_sequence, segment.last_ms);
+            }
+            records.extend(reading.records);
+            self.pieces.extend(reading.pieces);
             cursor = Cursor {
                 segment_first: segment.first_sequence,
-                offset,
+                offset: reading.offset,
                 sequence: after,
             };
         }
         if let Some(first_sequence) = vanished {
             self.forget_vanished(first_sequence);
             return self.read(after, max_batches, max_bytes);
+        }
+        self.notice(&gaps);
+        for record in self.held() {
+            if records.len() >= max_batches || size >= max_bytes {
+                break;
+            }
+            if record.sequence > after {
+                size += record.batch.len();
+                records.push(record.clone());
+            }
         }
         for record in &records {
             cursor.sequence = record.sequence;
@@ -200,6 +241,7 @@ impl LaneSpool {
         if sequence <= self.acked_sequence {
             return Ok(());
         }
+        self.commit_written();
         self.acked_sequence = sequence;
         self.settled_sequence = self.settled_sequence.max(sequence);
         while let Some((_, checkpoint)) = self
@@ -208,8 +250,9 @@ impl LaneSpool {
         {
             self.acked_checkpoint = checkpoint;
         }
-        self.settle()?;
         self.unsaved = true;
+        self.settle_tail();
+        self.settle()?;
         if self.frees_a_segment() {
             self.write_state()?;
             self.free_settled()?;
@@ -221,18 +264,30 @@ impl LaneSpool {
     /// forgotten ack costs nothing but a resend, which the collector knows as one. Syncing the state
     /// at every ack would be most of what an idle agent costs.
     fn frees_a_segment(&self) -> bool {
-        self.segments.front().is_some_and(|segment| {
-            segment.last_sequence <= self.settled_sequence
-                && (self.segments.len() > 1 || segment.bytes >= REWIND_BYTES)
-        })
+        let front = self.segments.front();
+        front.is_some_and(|segment| segment.last_sequence <= self.settled_sequence)
+            && self.frees_room()
+    }
+
+    /// Whether the oldest segment is worth freeing.
+    fn frees_room(&self) -> bool {
+        self.segments.len() > 1
+            || self
+                .segments
+                .front()
+                .is_some_and(|segment| segment.bytes >= REWIND_BYTES)
     }
 
     /// Begins at one again, with nothing but the position. Nothing may wait.
     pub(super) fn renumber(&mut self) -> io::Result<()> {
         self.rewind();
-        self.active = None;
-        for segment in std::mem::take(&mut self.segments) {
-            fs::remove_file(&segment.path)?;
+        (self.active, self.tail, self.reserved_sequence) = (None, Tail::default(), 0);
+        self.unproven = false;
+        while let Some(segment) = self.segments.front() {
+            match self.disk.remove(&segment.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.segments.pop_front(),
+            };
         }
         self.reported.clear();
         (self.next_sequence, self.acked_sequence) = (1, 0);
@@ -249,7 +304,7 @@ impl LaneSpool {
 
     fn free_settled(&mut self) -> io::Result<()> {
         while let Some(segment) = self.segments.front().filter(|_| self.frees_a_segment()) {
-            match fs::remove_file(&segment.path) {
+            match self.disk.remove(&segment.path) {
                 // Somebody was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 outcome => outcome?,
@@ -259,7 +314,7 @@ impl LaneSpool {
         if self.segments.is_empty() {
             self.active = None;
         }
-        state::keep_reserve(&self.directory);
+        state::keep_reserve(self.disk.as_ref(), &self.directory);
         Ok(())
     }
 
@@ -290,18 +345,22 @@ impl LaneSpool {
         let state = State {
             acked_sequence: self.acked_sequence,
             settled_sequence: self.settled_sequence,
-            next_sequence: self.next_sequence,
+            next_sequence: self.next_sequence.max(self.reserved_sequence),
             checkpoint: self.acked_checkpoint.clone(),
             reported: self.reported.clone(),
         };
-        state::write(&self.directory, state)?;
-        self.unsaved = false;
+        state::write(self.disk.as_ref(), &self.directory, state)?;
+        (self.unsaved, self.skipped) = (false, false);
         Ok(())
     }
 }
 
 impl Drop for LaneSpool {
     fn drop(&mut self) {
+        if let Err(error) = self.commit() {
+            let lane = self.lane.name();
+            tracing::warn!(lane, %error, batches = self.tail.records.len(), "the newest batches are not on disk and are lost");
+        }
         if self.unsaved
             && let Err(error) = self.write_state()
         {

@@ -6,16 +6,16 @@
 //! given up when the disk is full: without a new state no segment may go, and without that a full
 //! disk would stay full.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use crmscope_proto::v1::{DropRange, Payload};
 use prost::Message as _;
 
+use crate::spool::disk::{self, Disk, write_all_at};
 use crate::spool::record::{Parsed, Record};
 
-const FILE: &str = "state";
+pub(super) const FILE: &str = "state";
 const RESERVE: &str = "reserve";
 
 /// Room for the state of a lane that follows hundreds of logs.
@@ -37,19 +37,19 @@ pub(super) enum Found {
     State(State),
     Nothing,
     /// Bytes that say nothing any more.
-    Damaged(u64),
+    Damaged(Vec<u8>),
 }
 
-pub(super) fn read(directory: &Path) -> io::Result<Found> {
-    let bytes = match fs::read(directory.join(FILE)) {
+pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
+    let bytes = match disk::read(disk, &directory.join(FILE)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         // A person must mend it; all else is damage, which never stops the start.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-        Err(_) => return Ok(Found::Damaged(1)),
+        Err(_) => return Ok(Found::Damaged(Vec::new())),
     };
     let Parsed::Whole(record, _) = Record::parse(&bytes) else {
-        return Ok(Found::Damaged(bytes.len().max(1) as u64));
+        return Ok(Found::Damaged(bytes));
     };
     let (next_sequence, reported) = record.batch.split_at_checked(8).unwrap_or_default();
     Ok(Found::State(State {
@@ -62,7 +62,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Found> {
 }
 
 /// Replaces the file. Durable before any segment it speaks of goes.
-pub(super) fn write(directory: &Path, state: State) -> io::Result<()> {
+pub(super) fn write(disk: &dyn Disk, directory: &Path, state: State) -> io::Result<()> {
     let reported = Payload {
         drops: state.reported,
         ..Payload::default()
@@ -78,31 +78,36 @@ pub(super) fn write(directory: &Path, state: State) -> io::Result<()> {
     };
     let mut encoded = Vec::new();
     record.write_to(&mut encoded);
-    match replace(directory, &encoded) {
+    match disk::replace(disk, directory, FILE, &encoded) {
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-            fs::remove_file(directory.join(RESERVE))?;
-            replace(directory, &encoded)
+            disk.remove(&directory.join(RESERVE)).map_err(|_| error)?;
+            disk::replace(disk, directory, FILE, &encoded)
         }
         outcome => outcome,
     }
 }
 
-fn replace(directory: &Path, encoded: &[u8]) -> io::Result<()> {
-    let temporary = directory.join("state.new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(encoded)?;
-    file.sync_data()?;
-    fs::rename(&temporary, directory.join(FILE))?;
-    File::open(directory)?.sync_all()
+/// Gives the reserve up.
+pub(super) fn release_reserve(disk: &dyn Disk, directory: &Path) {
+    // Where there is none, nothing depends on it.
+    let _ = disk.remove(&directory.join(RESERVE));
 }
 
 /// Lays the reserve in, or in again. Without room for it there is none: nothing depends on it.
-pub(super) fn keep_reserve(directory: &Path) {
+pub(super) fn keep_reserve(disk: &dyn Disk, directory: &Path) {
     let path = directory.join(RESERVE);
-    if fs::metadata(&path).is_ok_and(|found| found.len() == RESERVE_BYTES as u64) {
+    let whole = |length| length == RESERVE_BYTES as u64;
+    if disk
+        .open(&path)
+        .and_then(|file| file.length())
+        .is_ok_and(whole)
+    {
         return;
     }
-    if fs::write(&path, vec![0; RESERVE_BYTES]).is_err() {
-        let _ = fs::remove_file(&path);
+    let laid = disk
+        .create(&path)
+        .and_then(|file| write_all_at(file.as_ref(), &vec![0; RESERVE_BYTES], 0));
+    if laid.is_err() {
+        let _ = disk.remove(&path);
     }
 }

@@ -5,6 +5,7 @@
 //! spool writes them.
 
 use super::*;
+use crate::spool::disk::RealDisk;
 use crate::spool::scan::Scan;
 
 /// What must be so, whatever happened.
@@ -125,7 +126,7 @@ fn kill_in_append(
     let sizes = |path: &Path| -> BTreeMap<PathBuf, u64> {
         let size = |segment: PathBuf| {
             // Without what an earlier kill left behind the last whole append, and the next cuts off.
-            let bytes = Scan::run(&segment, 0).unwrap().0.bytes;
+            let bytes = Scan::run(&RealDisk, &segment, 0).unwrap().0.bytes;
             (segment.file_name().unwrap().into(), bytes)
         };
         segments(path).into_iter().map(size).collect()

@@ -1,10 +1,14 @@
 //! The spool against a model in memory, and one test for each kind of damage.
 
+mod corruption;
 mod crash;
 mod eviction;
 mod faults;
 mod full_disk;
+mod model;
 mod owner;
+mod power;
+mod simulated;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -435,7 +439,7 @@ fn a_child_that_is_being_started_keeps_no_lock() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = open_spool(directory.path());
     // What a child has between fork and exec.
-    let inherited = spool._lock.0.try_clone().unwrap();
+    let inherited = spool._lock.0.as_ref().unwrap().try_clone().unwrap();
     drop(spool);
     open_spool(directory.path());
     drop(inherited);

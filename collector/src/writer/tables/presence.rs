@@ -1,7 +1,7 @@
 //! `heartbeats` and `lane_states`.
 
 use crmscope_proto::Id;
-use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState};
+use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, SpoolState};
 
 use crate::judge::Entry;
 use crate::writer::block::{Insert, Origin, uuid_order};
@@ -25,6 +25,19 @@ fn beats(entries: &[Entry]) -> Vec<Beat<'_>> {
         agents.then_with(|| a.wall_ms.cmp(&b.wall_ms))
     });
     beats
+}
+
+/// Name of a spool's state; empty where the agent does not tell.
+const fn name(state: SpoolState) -> &'static str {
+    match state {
+        SpoolState::Unspecified => "",
+        SpoolState::Good => "good",
+        SpoolState::Quota => "quota",
+        SpoolState::Full => "full",
+        SpoolState::ReadOnly => "read_only",
+        SpoolState::Missing => "missing",
+        SpoolState::Failing => "failing",
+    }
 }
 
 /// The heartbeats.
@@ -55,6 +68,7 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     native.nullable_i64("clock_offset_ms", beat().map(|beat| beat.clock_offset_ms));
     native.u64("config_version", beat().map(|beat| beat.config_version));
     native.u8("goodbye", beat().map(|beat| u8::from(beat.goodbye)));
+    native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
     Some(Insert::new("heartbeats", origin, rows.len(), native))
 }
 
