@@ -56,6 +56,23 @@ pub enum Command {
         #[command(subcommand)]
         action: TopicsAction,
     },
+    /// Recompute every roll-up of a range from base rows and compare every cell. Exit code 1: something
+    /// differs; 2: an error.
+    Reconcile {
+        /// Since when: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such as 12h or 7d.
+        /// The range is widened to whole days of UTC.
+        #[arg(long)]
+        from: String,
+        /// Until when, likewise; now by default.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only this roll-up, such as requests_1h.
+        #[arg(long, value_name = "NAME")]
+        table: Option<String>,
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check the configuration, then leave.
     Validate,
 }
@@ -104,7 +121,11 @@ impl LaneName {
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// A time such as 90s, 30m, 12h or 7d.
+///
+/// # Errors
+/// With what to write instead.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let number_end = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

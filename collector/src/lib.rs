@@ -17,6 +17,7 @@ pub mod log;
 pub mod logging;
 mod parts;
 pub mod readiness;
+pub mod reconcile;
 pub mod roles;
 pub mod schema;
 mod sockets;

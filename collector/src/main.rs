@@ -1,19 +1,19 @@
 //! `crmscope-collector`: wiring only; the path of a batch begins in the library's `run`.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use crmscope_collector::cli::{Arguments, Command, RunArguments, TopicsAction};
+use crmscope_collector::cli::{Arguments, Command, RunArguments, TopicsAction, parse_duration};
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
 use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
 use crmscope_collector::storage::Storage;
-use crmscope_collector::{Options, schema};
+use crmscope_collector::{Options, reconcile, schema};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,6 +48,12 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Migrate) => migrate(&config).await,
         Some(Command::Validate) => print("the configuration is valid\n"),
         Some(Command::Topics { action }) => topics(&config, *action).await,
+        Some(Command::Reconcile {
+            from,
+            to,
+            table,
+            json,
+        }) => reconcile(&config, from, to.as_deref(), table.clone(), *json).await,
         Some(Command::Ledger {
             agent,
             lane,
@@ -175,6 +181,57 @@ async fn show_ledger(config: &Config, question: &Question, json: bool) -> anyhow
     } else {
         ExitCode::from(1)
     })
+}
+
+async fn reconcile(
+    config: &Config,
+    from: &str,
+    to: Option<&str>,
+    table: Option<String>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut question = reconcile::Question {
+        from: moment(&storage, from, now).await?,
+        to: now,
+        table,
+        now,
+    };
+    if let Some(to) = to {
+        question.to = moment(&storage, to, now).await?;
+    }
+    anyhow::ensure!(question.from < question.to, "--from must lie before --to");
+    let terminal = std::io::stderr().is_terminal();
+    let report = reconcile::reconcile(&storage, &question, |done, steps, table| {
+        if terminal {
+            // One line that is written over; the last call clears it.
+            let line = match table {
+                "" => String::new(),
+                _ => format!("{}% {table}", done * 100 / steps.max(1)),
+            };
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+        }
+    })
+    .await;
+    if terminal {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    let report = report?;
+    if json {
+        print(&format!("{}\n", serde_json::to_string(&report)?))?;
+    } else {
+        print(&reconcile::text(&report))?;
+    }
+    Ok(ExitCode::from(u8::from(!report.is_exact())))
+}
+
+/// A moment, or how long before now.
+async fn moment(storage: &Storage, text: &str, now: u64) -> anyhow::Result<u64> {
+    match parse_duration(text) {
+        Ok(ago) => Ok(now.saturating_sub(ago.as_secs())),
+        Err(_) => Ok(reconcile::moment(storage, text).await?),
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {

@@ -58,8 +58,6 @@ queries! {
     OVERVIEW_HOSTS = "overview_hosts";
     /// Watched programs: whether they run, and what they use.
     PROCESS_GROUPS = "process_groups";
-    /// Where a roll-up differs from the raw rows: nowhere.
-    ROLLUP_DIFFERENCE = "rollup_difference";
     /// Rows found against rows the ledger says were stored.
     ROW_COUNT_PROOF = "row_count_proof";
     /// Temperatures nearest to critical.

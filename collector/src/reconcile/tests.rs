@@ -1,0 +1,96 @@
+use super::Row;
+use super::plan::{Column, DAY_S, View, plans, whole_days};
+use super::report::{Report, text};
+
+fn view(source: &str, target: &str) -> View {
+    View {
+        view: format!("{target}_view"),
+        source: source.to_owned(),
+        target: target.to_owned(),
+        query: format!(
+            "SELECT r.a AS a, r.t AS t, sumMap(r.m) AS m FROM crmscope.{source} AS r GROUP BY a, t"
+        ),
+        source_days: 7,
+        target_days: 0,
+    }
+}
+
+fn columns(table: &str) -> Vec<Column> {
+    [
+        ("a", "LowCardinality(String)", 1),
+        ("t", "DateTime('UTC')", 1),
+        (
+            "m",
+            "SimpleAggregateFunction(sumMap, Map(Int16, UInt64))",
+            0,
+        ),
+    ]
+    .map(|(name, kind, key)| Column {
+        table: table.to_owned(),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        key,
+    })
+    .to_vec()
+}
+
+#[test]
+fn a_level_above_is_recomputed_from_base_rows() {
+    let views = [view("x_1m", "x_1h"), view("x_raw", "x_1m")];
+    let columns = [columns("x_1m"), columns("x_1h")].concat();
+    let plans = plans(&views, &columns).unwrap();
+    let sql = plans[0].count(0, DAY_S, 5);
+    assert!(
+        sql.contains("FROM (SELECT r.a AS a, r.t AS t, sumMap(r.m) AS m FROM crmscope.x_raw AS r"),
+        "{sql}"
+    );
+    assert!(
+        !sql.contains("{{") && !sql.contains("crmscope.x_1m"),
+        "{sql}"
+    );
+    assert_eq!(plans[0].kept_days, Some(7));
+}
+
+#[test]
+fn a_view_that_is_not_understood_is_an_error_with_its_name() {
+    let mut joined = view("x_raw", "x_1m");
+    joined
+        .query
+        .push_str(" HAVING a IN (SELECT a FROM crmscope.y)");
+    let error = plans(&[joined], &columns("x_1m")).unwrap_err();
+    assert!(error.contains("x_1m_view"), "{error}");
+}
+
+#[test]
+fn differing_cells_of_a_sketch_are_named() {
+    let plans = plans(&[view("x_raw", "x_1m")], &columns("x_1m")).unwrap();
+    let mut report = Report::default();
+    let row = |stored: &str, recomputed: &str, stored_rows| Row {
+        hash: String::new(),
+        key: vec!["a'1".to_owned(), "2026-11-28 00:00:00".to_owned()],
+        stored_rows,
+        recomputed_rows: 1,
+        stored: vec![stored.to_owned()],
+        recomputed: vec![recomputed.to_owned()],
+    };
+    report.add(&plans[0], &row("{-3:1,7:2}", "{-3:1,7:3,9:1}", 1));
+    report.add(&plans[0], &row("", "{}", 0));
+    let columns: Vec<&str> = report
+        .differences
+        .iter()
+        .map(|one| one.column.as_str())
+        .collect();
+    assert_eq!(columns, ["m[7]", "m[9]", "*"]);
+    assert!(
+        text(&report).contains("x_1m a=\"a'1\""),
+        "{}",
+        text(&report)
+    );
+    assert!(!report.is_exact());
+}
+
+#[test]
+fn ranges_are_whole_days() {
+    assert_eq!(whole_days(DAY_S + 1, DAY_S + 2), (DAY_S, 2 * DAY_S));
+    assert_eq!(whole_days(DAY_S, 2 * DAY_S), (DAY_S, 2 * DAY_S));
+}
