@@ -46,7 +46,10 @@ pub enum Command {
         /// Only sequences from the first one received in this time, such as 90s, 30m, 12h or 7d.
         #[arg(long, value_parser = parse_duration)]
         since: Option<Duration>,
-        /// As JSON, one account a line.
+        /// Minute by minute of the agents' clocks, before the accounts.
+        #[arg(long)]
+        by_minute: bool,
+        /// As JSON, one account (with --by-minute: one minute) a line.
         #[arg(long)]
         json: bool,
     },

@@ -58,6 +58,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             agent,
             lane,
             since,
+            by_minute,
             json,
         }) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
@@ -66,7 +67,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 lane: lane.map(|lane| lane.name().to_owned()),
                 from: since.map_or(0, |since| now.saturating_sub(since).as_secs()),
             };
-            show_ledger(&config, &question, *json).await
+            show_ledger(&config, &question, *by_minute, *json).await
         }
     }
 }
@@ -162,17 +163,36 @@ async fn topics(config: &Config, action: TopicsAction) -> anyhow::Result<ExitCod
     Ok(ExitCode::from(u8::from(!report::is_whole(&lines))))
 }
 
-async fn show_ledger(config: &Config, question: &Question, json: bool) -> anyhow::Result<ExitCode> {
+async fn show_ledger(
+    config: &Config,
+    question: &Question,
+    by_minute: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
     let accounts = ledger::accounts(&storage, question).await?;
+    let minutes = match by_minute {
+        true => ledger::minutes(&storage, question).await?,
+        false => Vec::new(),
+    };
     let mut text = String::new();
     if json {
-        for account in &accounts {
-            text.push_str(&serde_json::to_string(account)?);
+        // Minutes alone: a reader of lines wants one shape. The exit code is that of the accounts.
+        let lines: Result<Vec<String>, _> = if by_minute {
+            minutes.iter().map(serde_json::to_string).collect()
+        } else {
+            accounts.iter().map(serde_json::to_string).collect()
+        };
+        for line in lines? {
+            text.push_str(&line);
             text.push('\n');
         }
     } else {
-        text = ledger::table(&accounts);
+        if by_minute {
+            text.push_str(&ledger::minute_table(&minutes));
+            text.push('\n');
+        }
+        text.push_str(&ledger::table(&accounts));
     }
     print(&text)?;
     let whole = accounts.iter().all(ledger::Account::is_whole);

@@ -50,6 +50,8 @@ queries! {
     LEDGER_BY_MINUTE = "ledger_by_minute";
     /// The missing ranges of batches.
     LEDGER_GAPS = "ledger_gaps";
+    /// The account of every batch, minute by minute.
+    LEDGER_MINUTES = "ledger_minutes";
     /// The account of every batch: stored, sampled, rejected, dropped, missing, in flight.
     LEDGER_PROOF = "ledger_proof";
     /// Log lines that were not counted, by reason.

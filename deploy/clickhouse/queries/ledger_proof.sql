@@ -14,6 +14,7 @@
 --   duplicates: batches that one disposition holds more than once: rows counted twice
 --   overlaps: batches with two dispositions (stored, but the agent dropped its copy before the ack came)
 --   *_items: rows, lines and events of the batches, as the ledger has them
+--   reasons: batches by reason, as the ledger has them, for those that have one
 --   acked_sequence: up to where the agent knows to be settled
 --   whole: 1 when missing and duplicates are 0
 WITH
@@ -85,14 +86,15 @@ fates AS (
 sums AS (
     SELECT agent_id, spool_id, lane,
         sumIf(items, disposition = 'stored') AS stored_items, sumIf(items, disposition = 'sampled') AS sampled_items,
-        sumIf(items, disposition = 'rejected') AS rejected_items, sumIf(items, disposition = 'dropped') AS dropped_items
+        sumIf(items, disposition = 'rejected') AS rejected_items, sumIf(items, disposition = 'dropped') AS dropped_items,
+        sumMap(if(reason = '', map(), map(toString(reason), last_sequence - greatest(first_sequence, from_sequence) + 1))) AS reasons
     FROM rows GROUP BY agent_id, spool_id, lane
 )
 SELECT k.agent_id AS agent_id, k.spool_id AS spool_id, k.lane AS lane,
     k.first_sequence AS first_sequence, k.last_sequence AS last_sequence,
     k.last_sequence - k.first_sequence + 1 AS emitted,
     stored, sampled, rejected, dropped, missing, in_flight, duplicates, overlaps,
-    stored_items, sampled_items, rejected_items, dropped_items,
+    stored_items, sampled_items, rejected_items, dropped_items, reasons,
     k.acked_sequence AS acked_sequence,
     missing = 0 AND duplicates = 0 AS whole
 FROM known AS k
