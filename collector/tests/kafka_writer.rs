@@ -10,11 +10,11 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::log::{GROUP, Log, entry};
 use common::rows::{batch, contents};
-use common::{Collector, Engine, PATIENCE};
+use common::{Collector, Engine};
 use crmscope_collector::judge::Entry;
 use crmscope_collector::kafka::plan::Plan;
 use crmscope_collector::storage::{Config, Storage};
@@ -23,6 +23,8 @@ use crmscope_proto::Lane;
 use prometheus_client::registry::Registry;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
+/// Polls end early; an engine on a loaded machine may need a minute for its schema alone.
+const PATIENCE: Duration = Duration::from_secs(300);
 const AGENTS: [&str; 3] = ["app-01", "db-01", "web-01"];
 
 fn metrics(agent: &str, sequence: u64, last: u64) -> Entry {
@@ -46,7 +48,7 @@ async fn wait_number(engine: &Engine, collector: &Collector, sql: &str, want: u6
             "{sql}: {asked:?} instead of {want}\n{}",
             collector.log()
         );
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -72,8 +74,16 @@ async fn is_exact(engine: &Engine, collector: &Collector, batches: u64) {
         wait_number(engine, collector, sql, want).await;
         assert_eq!(engine.number(sql).await, want, "{sql}\n{}", collector.log());
     }
-    let (code, text) = collector.command(&["ledger"]);
-    assert_eq!(code, Some(0), "{text}");
+    // A question has 10 s, which a loaded machine may exceed.
+    let started = Instant::now();
+    loop {
+        let (code, text) = collector.command(&["ledger"]);
+        if code == Some(0) {
+            return;
+        }
+        assert_ne!(code, Some(1), "{text}");
+        assert!(started.elapsed() < PATIENCE, "{text}");
+    }
 }
 
 /// Appends sequences `from` to `to` of every agent, and every fifth a second time.
@@ -105,7 +115,7 @@ async fn a_killed_writer_goes_on_where_it_was_and_poison_is_a_dead_letter() {
         last += 20;
         let ledger = "SELECT count() FROM crmscope.ledger";
         wait_number(&engine, &collector, ledger, last * 2).await;
-        tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..300))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..300))).await;
         collector.kill();
         collector = Collector::start_with(&engine, &config);
     }
@@ -225,7 +235,7 @@ async fn commits_that_fail_or_are_refused_cost_nothing() {
     ] {
         // The plan of one block, the end of it, or the plan of the next.
         let errors = vec![error; 1 + usize::try_from(last).unwrap() % 3];
-        log.cluster
+        log.simulated()
             .request_errors(RDKafkaApiKey::OffsetCommit, &errors);
         append(&log, last + 1, last + 5, 1).await;
         last += 5;
@@ -255,7 +265,7 @@ async fn a_log_that_was_made_anew_is_refused_with_the_remedy() {
             break;
         }
         assert!(started.elapsed() < PATIENCE, "{body}\n{}", collector.log());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(collector.metric("log_partitions_refused_total").await, 1.0);
     assert_eq!(log.committed(Lane::Metrics, 0).0, None);
@@ -276,7 +286,7 @@ async fn a_position_behind_the_end_of_the_log_is_refused() {
     let started = Instant::now();
     while !collector.log().contains("the log ends at 9") {
         assert!(started.elapsed() < PATIENCE, "{}", collector.log());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(
         engine.number("SELECT count() FROM crmscope.ledger").await,
@@ -300,7 +310,7 @@ async fn the_writer_waits_for_clickhouse_and_keeps_its_partitions() {
     for _ in 0..3 {
         append(&log, last + 1, last + 10, 2).await;
         last += 10;
-        tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..200))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..200))).await;
         engine.kill();
         append(&log, last + 1, last + 10, 2).await;
         last += 10;

@@ -1,4 +1,4 @@
-//! A log of librdkafka's own simulated brokers, filled by hand.
+//! A log, filled by hand: of librdkafka's own simulated brokers, or of real ones.
 
 use std::time::Duration;
 
@@ -6,20 +6,29 @@ use crmscope_collector::judge::{Entry, judge};
 use crmscope_collector::kafka::record;
 use crmscope_proto::Lane;
 use crmscope_proto::v1::Batch;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::PATIENCE;
 use super::rows::now_ms;
+
+/// Polls end early.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) const GROUP: &str = "writers-of-a-test";
 
 pub(crate) struct Log {
-    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
-    producer: FutureProducer,
+    simulated: Option<MockCluster<'static, DefaultProducerContext>>,
+    brokers: String,
+    /// The writing end, which may go to another thread.
+    pub(crate) end: End,
 }
+
+#[derive(Clone)]
+pub(crate) struct End(FutureProducer);
 
 pub(crate) fn topic(lane: Lane) -> String {
     format!("crmscope.{}.v1", lane.name())
@@ -39,11 +48,52 @@ impl Log {
                 .create_topic(&topic(lane), count, 1)
                 .expect("a topic");
         }
+        let brokers = cluster.bootstrap_servers();
+        Self::of(Some(cluster), brokers)
+    }
+
+    /// The log of real brokers.
+    pub(crate) async fn on(brokers: String, partitions: i32) -> Self {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", &brokers)
+            .create()
+            .expect("an admin");
+        let names = Lane::BY_URGENCY.map(topic);
+        let topics = Lane::BY_URGENCY.iter().zip(&names).map(|(lane, name)| {
+            let count = if *lane == Lane::Metrics {
+                partitions
+            } else {
+                1
+            };
+            NewTopic::new(name, count, TopicReplication::Fixed(1))
+        });
+        let topics: Vec<NewTopic<'_>> = topics.collect();
+        let made = admin.create_topics(&topics, &AdminOptions::new()).await;
+        for topic in made.expect("an answer") {
+            topic.expect("a topic");
+        }
+        Self::of(None, brokers)
+    }
+
+    fn of(
+        simulated: Option<MockCluster<'static, DefaultProducerContext>>,
+        brokers: String,
+    ) -> Self {
         let producer = ClientConfig::new()
-            .set("bootstrap.servers", cluster.bootstrap_servers())
+            .set("bootstrap.servers", &brokers)
+            .set("enable.idempotence", "true")
             .create()
             .expect("a producer");
-        Self { cluster, producer }
+        Self {
+            simulated,
+            brokers,
+            end: End(producer),
+        }
+    }
+
+    /// The simulated brokers.
+    pub(crate) fn simulated(&self) -> &MockCluster<'static, DefaultProducerContext> {
+        self.simulated.as_ref().expect("simulated brokers")
     }
 
     /// What a collector needs to write this log: dotted keys.
@@ -51,36 +101,23 @@ impl Log {
         format!(
             "writer.flush_interval_ms = 50\nroles.ingest = false\nkafka.brokers = [{:?}]\nkafka.group = {GROUP:?}\n\
              kafka.client.\"session.timeout.ms\" = 6000\nkafka.client.\"heartbeat.interval.ms\" = 500\n{more}\n",
-            self.cluster.bootstrap_servers()
+            self.brokers
         )
     }
 
     /// Appends an entry to a partition of its lane. Returns its offset.
     pub(crate) async fn append(&self, entry: &Entry, partition: i32) -> i64 {
-        let topic = topic(entry.identity.lane);
-        let record = FutureRecord::to(&topic)
-            .partition(partition)
-            .key(&entry.identity.agent_id)
-            .payload(&entry.encoded[..])
-            .headers(record::headers(entry));
-        let sent = self.producer.send(record, PATIENCE).await;
-        sent.map_err(|(error, _)| error).expect("appended").offset
+        self.end.append(entry, partition).await
     }
 
     /// Appends what is no batch. Returns its offset.
     pub(crate) async fn append_raw(&self, lane: Lane, partition: i32, value: &[u8]) -> i64 {
-        let topic = topic(lane);
-        let record = FutureRecord::to(&topic)
-            .partition(partition)
-            .key("nobody")
-            .payload(value);
-        let sent = self.producer.send(record, PATIENCE).await;
-        sent.map_err(|(error, _)| error).expect("appended").offset
+        self.end.append_raw(lane, partition, value).await
     }
 
     fn consumer(&self) -> BaseConsumer {
         ClientConfig::new()
-            .set("bootstrap.servers", self.cluster.bootstrap_servers())
+            .set("bootstrap.servers", &self.brokers)
             .set("group.id", GROUP)
             .set("enable.auto.commit", "false")
             .set("session.timeout.ms", "6000")
@@ -124,5 +161,30 @@ impl Log {
             _ => None,
         };
         (offset, element.metadata().to_owned())
+    }
+}
+
+impl End {
+    /// Appends an entry to a partition of its lane. Returns its offset.
+    pub(crate) async fn append(&self, entry: &Entry, partition: i32) -> i64 {
+        let topic = topic(entry.identity.lane);
+        let record = FutureRecord::to(&topic)
+            .partition(partition)
+            .key(&entry.identity.agent_id)
+            .payload(&entry.encoded[..])
+            .headers(record::headers(entry));
+        let sent = self.0.send(record, PATIENCE).await;
+        sent.map_err(|(error, _)| error).expect("appended").offset
+    }
+
+    /// Appends what is no batch. Returns its offset.
+    pub(crate) async fn append_raw(&self, lane: Lane, partition: i32, value: &[u8]) -> i64 {
+        let topic = topic(lane);
+        let record = FutureRecord::to(&topic)
+            .partition(partition)
+            .key("nobody")
+            .payload(value);
+        let sent = self.0.send(record, PATIENCE).await;
+        sent.map_err(|(error, _)| error).expect("appended").offset
     }
 }

@@ -1,0 +1,186 @@
+//! Two writers on a real broker: each is killed, frozen and joined by a third, and so are the
+//! broker and ClickHouse, under load. Each batch is stored once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use common::log::{End, Log, entry};
+use common::rows::{batch, contents};
+use common::{Collector, Engine};
+use crmscope_local::kafka::Cluster;
+use crmscope_proto::Lane;
+
+/// A dead writer's session, a broker's start and a busy machine take their time.
+const PATIENCE: Duration = Duration::from_secs(300);
+const PARTITIONS: i32 = 4;
+const AGENTS: i32 = 6;
+
+async fn wait(what: &str, mut holds: impl AsyncFnMut() -> Result<(), String>) {
+    let started = Instant::now();
+    while let Err(seen) = holds().await {
+        assert!(started.elapsed() < PATIENCE, "{what}: {seen}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn ask(engine: &Engine, sql: &str) -> u64 {
+    let asked = engine.client().query_raw(sql).fetch_one::<u64>().await;
+    asked.unwrap_or(0)
+}
+
+/// Waits until `more` batches are stored beyond those that are now.
+async fn progress(engine: &Engine, collectors: &[&Collector], more: u64) {
+    let ledger = "SELECT count() FROM crmscope.ledger";
+    let before = ask(engine, ledger).await;
+    wait("batches to be stored", async || {
+        let now = ask(engine, ledger).await;
+        if now >= before + more {
+            return Ok(());
+        }
+        let logs: Vec<String> = collectors.iter().map(|c| c.log()).collect();
+        Err(format!(
+            "{now} of {before} + {more}\n{}",
+            logs.join("\n--\n")
+        ))
+    })
+    .await;
+}
+
+/// Waits until a collector writes all partitions of the metrics.
+async fn holds_all(collector: &Collector) {
+    wait("all partitions", async || {
+        let held = collector.metric("log_partitions{lane=\"metrics\"}").await;
+        if held >= f64::from(PARTITIONS) {
+            Ok(())
+        } else {
+            Err(format!("{held}\n{}", collector.log()))
+        }
+    })
+    .await;
+}
+
+/// Appends batches of every agent, and every fifth a second time, until told to stop.
+async fn load(log: End, appended: Arc<AtomicU64>, stop: Arc<AtomicBool>) {
+    let mut sequence = 0;
+    while !stop.load(Ordering::Relaxed) {
+        sequence += 1;
+        for agent in 0..AGENTS {
+            let contents = contents(Lane::Metrics, sequence, sequence + 1);
+            let name = format!("host-{agent}");
+            let entry = entry(&batch(&name, Lane::Metrics, sequence, &contents));
+            log.append(&entry, agent % PARTITIONS).await;
+            appended.fetch_add(1, Ordering::Relaxed);
+            if sequence % 5 == 0 {
+                log.append(&entry, agent % PARTITIONS).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killing_freezing_and_joining_writers_loses_and_doubles_nothing() {
+    if !crmscope_local::kafka::gate().unwrap() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = tokio::task::block_in_place(|| Cluster::start(directory.path(), 1)).unwrap();
+    let log = Log::on(cluster.bootstrap(), PARTITIONS).await;
+    let mut engine = Engine::start();
+    let config = log.config("");
+    let appended = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let loading = tokio::spawn(load(
+        log.end.clone(),
+        Arc::clone(&appended),
+        Arc::clone(&stop),
+    ));
+    let mut one = Collector::start_with(&engine, &config);
+    let two = Collector::start_with(&engine, &config);
+    progress(&engine, &[&one, &two], 100).await;
+
+    println!("one writer is killed");
+    one.kill();
+    progress(&engine, &[&two], 50).await;
+    one = Collector::start_with(&engine, &config);
+    progress(&engine, &[&one, &two], 50).await;
+
+    println!("one is frozen for longer than its session");
+    one.freeze(true);
+    holds_all(&two).await;
+    progress(&engine, &[&two], 50).await;
+    one.freeze(false);
+    progress(&engine, &[&one, &two], 50).await;
+
+    println!("a third joins and leaves");
+    let mut three = Collector::start_with(&engine, &config);
+    wait("a share of the partitions", async || {
+        let held = three.metric("log_partitions{lane=\"metrics\"}").await;
+        if held >= 1.0 {
+            Ok(())
+        } else {
+            Err(three.log())
+        }
+    })
+    .await;
+    progress(&engine, &[&one, &two, &three], 50).await;
+    assert_eq!(three.terminate(), Some(0), "{}", three.log());
+
+    println!("ClickHouse is killed");
+    engine.kill();
+    engine.resume();
+    progress(&engine, &[&one, &two], 50).await;
+
+    println!("the broker is killed");
+    cluster.broker(0).kill();
+    tokio::task::block_in_place(|| cluster.broker(0).start()).unwrap();
+    progress(&engine, &[&one, &two], 50).await;
+
+    stop.store(true, Ordering::Relaxed);
+    loading.await.unwrap();
+    let batches = appended.load(Ordering::Relaxed);
+    println!("{batches} batches");
+    for (sql, want) in [
+        ("SELECT count() FROM crmscope.ledger", batches),
+        ("SELECT sum(batches) FROM crmscope.ledger_1m", batches),
+        ("SELECT count() FROM crmscope.host_raw", batches * 5),
+        ("SELECT sum(ticks) FROM crmscope.host_1m", batches * 5),
+        ("SELECT sum(ticks) FROM crmscope.host_1h", batches * 5),
+        ("SELECT sum(ticks) FROM crmscope.host_1d", batches * 5),
+        ("SELECT count() FROM crmscope.disk_raw", batches * 5),
+        ("SELECT sum(ticks) FROM crmscope.disk_1d", batches * 5),
+    ] {
+        wait(sql, async || {
+            let now = ask(&engine, sql).await;
+            if now >= want {
+                Ok(())
+            } else {
+                Err(format!("{now} of {want}"))
+            }
+        })
+        .await;
+        assert_eq!(ask(&engine, sql).await, want, "{sql}");
+    }
+    wait("the ledger", async || {
+        let (code, text) = two.command(&["ledger"]);
+        assert_ne!(code, Some(1), "{text}");
+        if code == Some(0) { Ok(()) } else { Err(text) }
+    })
+    .await;
+    for collector in [&one, &two] {
+        let gone = collector
+            .metric("log_offsets_gone_total{lane=\"metrics\"}")
+            .await;
+        assert_eq!(gone, 0.0, "{}", collector.log());
+    }
+}
