@@ -22,6 +22,7 @@ use super::writers::Shared;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::storage::Since;
+use crate::storage::retry::Backoff;
 use crate::writer::marks::Marks;
 
 /// Age of the last commit at which a plan is announced again before the next insert: below any
@@ -45,6 +46,8 @@ pub(super) struct Worker {
     marks: Marks,
     prepared: Option<Prepared>,
     committed_at: Instant,
+    /// Pauses of the insert under way.
+    backoff: Backoff,
 }
 
 /// Why a partition is not written.
@@ -67,7 +70,9 @@ impl From<Refusal> for Stop {
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, source: Source, lease: Arc<Lease>) -> Self {
         let lost = lease.lost();
+        let backoff = shared.patient.backoff();
         Self {
+            backoff,
             shared,
             source,
             lease,
@@ -93,6 +98,7 @@ impl Worker {
         match ended {
             Ok(()) => Ok(()),
             Err(Stop::Lost) => {
+                self.shared.patient.give_up();
                 tracing::debug!(partition = name, "given up");
                 Ok(())
             }
@@ -376,7 +382,6 @@ impl Worker {
             return Ok(());
         };
         let patient = &self.shared.patient;
-        let mut backoff = patient.backoff();
         while let Some(insert) = prepared.next_insert() {
             if self.lease.is_lost() {
                 return Err(Stop::Lost);
@@ -388,12 +393,12 @@ impl Worker {
             let outcome = patient.storage.insert(insert).await;
             let table = insert.table;
             let done = tokio::select! {
-                done = patient.attempt(table, &mut backoff, outcome) => done,
+                done = patient.attempt(table, &mut self.backoff, outcome) => done,
                 _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
             };
             if done.is_some() {
                 prepared.inserted();
-                backoff = patient.backoff();
+                self.backoff = patient.backoff();
             }
         }
         self.claim.inserted();

@@ -98,8 +98,9 @@ impl Patient {
     ) -> Option<T> {
         match outcome {
             Ok(done) => {
+                // Always: whoever met the failure may not be there any more.
+                self.readiness.storage_works();
                 if backoff.attempts() > 0 {
-                    self.readiness.storage_works();
                     tracing::info!(what, attempts = backoff.attempts(), "worked at last");
                 }
                 Some(done)
@@ -113,6 +114,11 @@ impl Patient {
                 None
             }
         }
+    }
+
+    /// Forgets a failure that nobody tries to mend any more; readiness asks for itself.
+    pub fn give_up(&self) {
+        self.readiness.storage_works();
     }
 
     /// Inserts, for as long as it takes.
