@@ -16,6 +16,8 @@ pub enum Code {
     ResourceExhausted,
     /// Come back later: something behind the collector is away, or the collector is leaving.
     Unavailable,
+    /// Connect anew: nothing is wrong.
+    Aborted,
     /// Be quicker.
     DeadlineExceeded,
     /// A bug or a broken environment.
@@ -30,6 +32,7 @@ impl Code {
             Self::FailedPrecondition => tonic::Code::FailedPrecondition,
             Self::ResourceExhausted => tonic::Code::ResourceExhausted,
             Self::Unavailable => tonic::Code::Unavailable,
+            Self::Aborted => tonic::Code::Aborted,
             Self::DeadlineExceeded => tonic::Code::DeadlineExceeded,
             Self::Internal => tonic::Code::Internal,
         }
@@ -41,7 +44,7 @@ impl Code {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
             Self::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Aborted => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::judge::Entry;
 use crate::kafka::producer::Producer;
-use crate::writer::queue::{Room, Sender};
+use crate::writer::queue::{Crowding, Room, Sender};
 use crate::writer::settle::Board;
 
 /// A bounded log; one end for each stream.
@@ -64,10 +64,10 @@ impl BoundedLog {
 
     /// Whether agents should pause.
     #[must_use]
-    pub fn is_crowded(&self) -> bool {
+    pub fn crowding(&self) -> Crowding {
         match self {
-            Self::Direct(queue) => queue.is_crowded(),
-            Self::Kafka(producer) => producer.is_crowded(),
+            Self::Direct(queue) => queue.crowding(),
+            Self::Kafka(producer) => producer.crowding(),
         }
     }
 }

@@ -15,6 +15,7 @@ use common::agent::{connect, hello, open, open_silent};
 use common::rows::{batch, contents, now_ms};
 use common::{Collector, Engine, PATIENCE, TOKEN};
 use crmscope_proto::Lane;
+use crmscope_proto::limits::PAUSE_METADATA;
 use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::v1::agent_message::Kind;
 use crmscope_proto::v1::collector_message::Kind as Answer;
@@ -32,6 +33,15 @@ fn metrics(sequence: u64) -> Batch {
 
 /// A few kilobytes on the way that hold some 50 MB once they are opened.
 fn bomb(agent_id: &str) -> Batch {
+    repetitive(agent_id, 16_384)
+}
+
+/// Some 3 MB once it is opened, and within the limits.
+fn heavy(agent_id: &str) -> Batch {
+    repetitive(agent_id, 1_024)
+}
+
+fn repetitive(agent_id: &str, rows: usize) -> Batch {
     let word = "w".repeat(1024);
     let event = SecurityEvent {
         event_id: vec![7; 16],
@@ -45,7 +55,7 @@ fn bomb(agent_id: &str) -> Batch {
         method: word,
     };
     let contents = Contents {
-        security: vec![row; 16_384],
+        security: vec![row; rows],
         ..Contents::default()
     };
     batch(agent_id, Lane::Security, 1, &contents)
@@ -64,16 +74,18 @@ async fn a_full_window_is_not_read_on_and_a_crowded_queue_asks_for_a_pause() {
     for sequence in 1..=6 {
         agent.send(&metrics(sequence)).await.unwrap();
     }
-    let Answer::Throttle(throttle) = agent.next().await.unwrap() else {
-        panic!("no throttle");
-    };
-    assert_eq!(
-        (throttle.lane(), throttle.pause_ms),
-        (Lane::Unspecified, 1234)
-    );
+    // What can wait first: security and presence go on.
+    for lane in [Lane::Metrics, Lane::Requests] {
+        let Answer::Throttle(throttle) = agent.next().await.unwrap() else {
+            panic!("no throttle");
+        };
+        assert_eq!((throttle.lane(), throttle.pause_ms), (lane, 1234));
+    }
     let received = "ingest_batches_total{lane=\"metrics\"}";
     collector.reaches(received, 4.0).await;
-    collector.reaches("ingest_windows_full_total", 1.0).await;
+    collector
+        .reaches("ingest_windows_exceeded_total", 1.0)
+        .await;
     // Another stream is served meanwhile; this one stays where it is.
     let mut other = connect(collector.ingest, "other").await.unwrap();
     for token in 1..=20 {
@@ -87,9 +99,72 @@ async fn a_full_window_is_not_read_on_and_a_crowded_queue_asks_for_a_pause() {
 
     engine.resume();
     agent.acked(Lane::Metrics, 6).await.unwrap();
-    assert!(collector.metric("ingest_throttles_total").await >= 1.0);
+    let throttles = "ingest_throttles_total{lane=\"metrics\"}";
+    assert!(collector.metric(throttles).await >= 1.0);
     assert_eq!(collector.metric("queue_batches").await, 0.0);
     assert_eq!(collector.metric("queue_bytes").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_lane_does_not_hold_up_the_others() {
+    let engine = Engine::stopped();
+    let collector = Collector::start_with(&engine, "ingest.window_batches = 4\n");
+    let agent = connect(collector.ingest, AGENT).await.unwrap();
+    for sequence in 1..=4 {
+        agent.send(&metrics(sequence)).await.unwrap();
+    }
+    let urgent = contents(Lane::Security, 1, 2);
+    let urgent = batch(AGENT, Lane::Security, 1, &urgent);
+    agent.send(&urgent).await.unwrap();
+    let received = "ingest_batches_total{lane=\"security\"}";
+    collector.reaches(received, 1.0).await;
+    assert_eq!(
+        collector.metric("ingest_windows_exceeded_total").await,
+        0.0,
+        "the agent kept to its windows"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowded_queue_asks_for_silence_in_every_lane() {
+    let engine = Engine::stopped();
+    let collector = Collector::start_with(
+        &engine,
+        "writer.throttle_percent = 1\nwriter.queue_max_bytes = 1048576\n",
+    );
+    // One batch that takes all of the queue once it is open.
+    let first = connect(collector.ingest, "first").await.unwrap();
+    first.send(&heavy("first")).await.unwrap();
+    collector.reaches("queue_batches", 1.0).await;
+    let mut agent = connect(collector.ingest, AGENT).await.unwrap();
+    agent.send(&metrics(1)).await.unwrap();
+    let Answer::Throttle(throttle) = agent.next().await.unwrap() else {
+        panic!("no throttle");
+    };
+    assert_eq!(throttle.lane(), Lane::Unspecified);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_stream_ends_once_what_it_received_is_acknowledged() {
+    let engine = Engine::start();
+    // The block waits longer than the stream may last.
+    let collector = Collector::start_with(
+        &engine,
+        "writer.flush_interval_ms = 4000\ningest.connection_max_age_ms = 1000\n",
+    );
+    collector.ready().await;
+    let mut agent = connect(collector.ingest, AGENT).await.unwrap();
+    let mut idle = connect(collector.ingest, "idle").await.unwrap();
+    for sequence in 1..=3 {
+        agent.send(&metrics(sequence)).await.unwrap();
+    }
+    assert_eq!(idle.end().await.code(), Code::Aborted);
+    agent.acked(Lane::Metrics, 3).await.unwrap();
+    let status = agent.end().await;
+    assert_eq!(status.code(), Code::Aborted, "{status}");
+    let ended = "ingest_streams_refused_total{reason=\"max_age\"}";
+    collector.reaches(ended, 2.0).await;
+    assert!(!collector.log().contains("WARN"), "{}", collector.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,6 +176,7 @@ async fn no_more_streams_are_open_than_allowed() {
     let status = refused.err().expect("a refusal");
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("ingest.streams_max"), "{status}");
+    assert!(status.metadata().contains_key(PAUSE_METADATA), "{status:?}");
     assert_eq!(
         collector
             .metric("ingest_streams_refused_total{reason=\"streams_max\"}")

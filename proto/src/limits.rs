@@ -37,3 +37,6 @@ pub const CLIENT_WINDOW_MS: i64 = 60_000;
 
 /// Largest gRPC message that either end accepts, bytes: a batch and its envelope.
 pub const MESSAGE_MAX_BYTES: usize = BATCH_MAX_BYTES + 16 * 1024;
+
+/// Metadata of a refusal: how long the agent is to stay away, ms.
+pub const PAUSE_METADATA: &str = "crmscope-pause-ms";

@@ -7,10 +7,14 @@
 
 mod backoff;
 mod config;
+mod dial;
+mod ended;
 mod pace;
 mod session;
+mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::transport::Endpoint;
 
@@ -19,8 +23,14 @@ use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
 use backoff::Backoff;
 pub use config::Config;
+pub use dial::Dial;
+use ended::Ended;
 use pace::Pace;
-use session::{Ended, Session};
+use session::Session;
+
+/// A stream that was younger than this when it was told to move on says that something is wrong:
+/// the next attempt waits as after any failure.
+const MOVE_ON_AGE_MIN: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub struct Uplink {
@@ -32,6 +42,7 @@ pub struct Uplink {
     backoff: Backoff,
     /// Kept over connections: a new one begins with no new credit.
     pace: Pace,
+    dial: Dial,
     unreachable: bool,
 }
 
@@ -53,8 +64,15 @@ impl Uplink {
             session: None,
             backoff: Backoff::default(),
             pace: Pace::new(max_bytes_per_s),
+            dial: dial::tcp(),
             unreachable: false,
         }
+    }
+
+    /// The same over another transport.
+    #[must_use]
+    pub fn dialing(self, dial: Dial) -> Self {
+        Self { dial, ..self }
     }
 
     /// Connects, sends, reconnects, for ever. May be dropped at any await and called again.
@@ -93,6 +111,11 @@ impl Uplink {
                     if session.progressed() {
                         self.backoff.reset();
                     }
+                    if ended.moves_on() && session.age() >= MOVE_ON_AGE_MIN {
+                        tracing::debug!(reason = %ended, "connecting anew");
+                        self.session = None;
+                        return;
+                    }
                     ended
                 }
             },
@@ -103,7 +126,8 @@ impl Uplink {
             tracing::warn!(endpoint = self.config.endpoint, reason = %ended, "no connection to the collector; batches are kept and sent later");
             self.unreachable = true;
         }
-        tokio::time::sleep(self.backoff.next(ended.is_refusal())).await;
+        let wait = self.backoff.next(ended.is_refusal(), ended.pause());
+        tokio::time::sleep(wait).await;
     }
 
     async fn connect(&self) -> Result<Session, Ended> {
@@ -115,8 +139,7 @@ impl Uplink {
             .http2_keep_alive_interval(config::KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(config::KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint
-            .connect()
+        let channel = (self.dial)(endpoint)
             .await
             .map_err(|error| Ended::Unreachable(error_chain(&error)))?;
         let session = Session::open(

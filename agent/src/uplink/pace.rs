@@ -103,7 +103,7 @@ impl Pace {
 }
 
 /// Lanes that no backlog may hold up: security events, and the heartbeats presence is judged by.
-const fn is_urgent(lane: Lane) -> bool {
+pub(super) const fn is_urgent(lane: Lane) -> bool {
     matches!(lane, Lane::Security | Lane::Presence)
 }
 

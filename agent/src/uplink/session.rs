@@ -1,9 +1,7 @@
 //! One connection: hello, batches within the window, and what the collector says back.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crmscope_proto::Lane;
 use crmscope_proto::limits::{MESSAGE_MAX_BYTES, PROTOCOL_VERSION};
@@ -16,12 +14,15 @@ use crmscope_proto::v1::{
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
+use super::ended::Ended;
 use super::pace::{Leave, Pace};
+use super::window::LaneWindow;
 use crate::clock;
 use crate::outbox::Outbox;
 use crate::runtime::settings::Settings;
@@ -40,61 +41,11 @@ const CLOCK_PROBE_INTERVAL: Duration = Duration::from_secs(60);
 /// A round trip longer than this says little about the clocks.
 const CLOCK_PROBE_MAX_MS: i64 = 2_000;
 
-/// Longest pause a collector can ask for.
-const THROTTLE_MAX: Duration = Duration::from_secs(60);
+/// How long a lane waits before it sends a batch again that the collector could not take.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a lane waits whose disk refuses to be read; the others go on.
 const DISK_PAUSE: Duration = Duration::from_secs(15);
-
-/// Why a connection is over.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// Something on this host is wrong: the token file, the URL.
-    Setup(String),
-    /// Nobody answers.
-    Unreachable(String),
-    /// The collector closed the stream, or it broke.
-    Closed(Status),
-}
-
-impl Ended {
-    /// Whether only a person can mend it.
-    pub(super) fn is_refusal(&self) -> bool {
-        match self {
-            Self::Setup(_) => true,
-            Self::Unreachable(_) => false,
-            Self::Closed(status) => {
-                matches!(
-                    status.code(),
-                    Code::Unauthenticated | Code::PermissionDenied | Code::FailedPrecondition
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Setup(what) | Self::Unreachable(what) => f.write_str(what),
-            Self::Closed(status) => write!(
-                f,
-                "{}: {}",
-                status.code().description(),
-                status.message().escape_debug()
-            ),
-        }
-    }
-}
-
-/// What is under way in one lane.
-#[derive(Debug, Default)]
-struct LaneWindow {
-    sent: u64,
-    under_way: VecDeque<(u64, usize)>,
-    bytes: usize,
-    paused_until: Option<Instant>,
-}
 
 /// See the module.
 pub(super) struct Session {
@@ -109,6 +60,7 @@ pub(super) struct Session {
     probe_due: Instant,
     /// A lane waits for the pace until then.
     pace_due: Option<Instant>,
+    began: Instant,
     acknowledged: bool,
 }
 
@@ -165,6 +117,7 @@ impl Session {
             lanes,
             probe_due: Instant::now(),
             pace_due: None,
+            began: Instant::now(),
             acknowledged: false,
         })
     }
@@ -172,6 +125,11 @@ impl Session {
     /// Whether anything was acknowledged on this connection.
     pub(super) const fn progressed(&self) -> bool {
         self.acknowledged
+    }
+
+    /// How long it has lasted.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Keeps the stream going. `None` when draining and nothing is left.
@@ -194,6 +152,7 @@ impl Session {
             let outbox = Arc::clone(&self.outbox);
             let wait = self.wait();
             tokio::select! {
+                biased;
                 message = self.down.message() => match message {
                     Ok(Some(message)) => {
                         if let Err(ended) = message.kind.map_or(Ok(()), |kind| self.hear(kind)) {
@@ -212,7 +171,7 @@ impl Session {
     /// Until the next clock probe, the end of a pause, or leave to send more.
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        let pauses = self.lanes.iter().filter_map(|lane| lane.paused_until);
+        let pauses = self.lanes.iter().filter_map(LaneWindow::paused_until);
         pauses
             .chain([self.probe_due])
             .chain(self.pace_due)
@@ -250,22 +209,15 @@ impl Session {
         pace: &mut Pace,
     ) -> Result<(), Ended> {
         let window = &mut self.lanes[position];
-        if window.paused_until.is_some_and(|until| now < until) {
+        if window.is_paused(now) {
             return Ok(());
         }
-        window.paused_until = None;
         loop {
-            let batches = self.window_batches.saturating_sub(window.under_way.len());
-            // An empty window takes a batch of any size, so that a large one is not stuck.
-            let bytes = if window.under_way.is_empty() {
-                self.window_bytes
-            } else {
-                self.window_bytes.saturating_sub(window.bytes)
-            };
-            if batches == 0 || bytes == 0 {
+            let Some((batches, bytes)) = window.room(self.window_batches, self.window_bytes) else {
+                window.had_its_turn();
                 return Ok(());
-            }
-            let leave = match pace.leave(lane, now) {
+            };
+            let leave = match pace.leave(lane, now.into_std()) {
                 Leave::Bytes(leave) => leave,
                 Leave::Wait(wait) => {
                     let due = now + wait;
@@ -275,28 +227,28 @@ impl Session {
             };
             let records = match self
                 .outbox
-                .read(lane, window.sent, batches, bytes.min(leave))
+                .read(lane, window.sent(), batches, bytes.min(leave))
             {
                 Ok(records) => records,
                 Err(error) => {
                     tracing::error!(lane = lane.name(), %error, "lane cannot be read; it is tried again");
-                    window.paused_until = Some(now + DISK_PAUSE);
+                    window.rest(now + DISK_PAUSE);
                     return Ok(());
                 }
             };
+            window.had_its_turn();
             let all = records.is_empty();
             for record in records {
-                window.sent = record.sequence;
-                pace.spend(lane, record.batch.len());
+                let size = record.batch.len();
+                pace.spend(lane, size);
                 match Batch::decode(bytes::Bytes::from(record.batch)) {
                     Ok(batch) => {
-                        let size = batch.payload.len();
-                        window.bytes += size;
-                        window.under_way.push_back((record.sequence, size));
+                        window.take(record.sequence, size);
                         send(&self.up, Up::Batch(batch))?;
                     }
                     Err(error) => {
                         // Its checksum was right, so it was written so: a bug, and a gap in the ledger.
+                        window.pass_over(record.sequence);
                         tracing::error!(lane = lane.name(), sequence = record.sequence, %error, "spooled batch is not a batch");
                     }
                 }
@@ -313,14 +265,15 @@ impl Session {
             Down::Ack(ack) => self.acknowledge(ack.lane(), ack.sequence),
             Down::Reject(reject) => self.rejected(&reject),
             Down::Throttle(throttle) => {
-                let until = Instant::now()
-                    + Duration::from_millis(throttle.pause_ms.into()).min(THROTTLE_MAX);
-                match throttle.lane().position() {
-                    Some(position) => self.lanes[position].paused_until = Some(until),
-                    None => self
-                        .lanes
-                        .iter_mut()
-                        .for_each(|lane| lane.paused_until = Some(until)),
+                let now = Instant::now();
+                let pause = Duration::from_millis(throttle.pause_ms.into());
+                for lane in Lane::BY_URGENCY {
+                    // A lane that this version does not know is none of its own.
+                    if throttle.lane == i32::from(lane)
+                        || throttle.lane == i32::from(Lane::Unspecified)
+                    {
+                        self.pause(lane, now, pause);
+                    }
                 }
             }
             Down::Config(wanted) => {
@@ -349,16 +302,17 @@ impl Session {
         Ok(())
     }
 
+    fn pause(&mut self, lane: Lane, now: Instant, pause: Duration) {
+        if let Some(position) = lane.position() {
+            self.lanes[position].pause(lane, now, pause);
+        }
+    }
+
     fn acknowledge(&mut self, lane: Lane, sequence: u64) {
         let Some(position) = lane.position() else {
             return;
         };
-        let window = &mut self.lanes[position];
-        // An ack can only speak of what was sent.
-        let sequence = sequence.min(window.sent);
-        while let Some((_, size)) = window.under_way.pop_front_if(|(sent, _)| *sent <= sequence) {
-            window.bytes -= size;
-        }
+        let sequence = self.lanes[position].acknowledge(sequence);
         self.acknowledged = true;
         // The spool knows it all the same, and keeps it with the next ack. After a crash before
         // that the batches are sent again, which changes nothing.
@@ -374,16 +328,10 @@ impl Session {
         let reason = reject.reason.escape_debug();
         match reject.code() {
             RejectCode::Retry => {
-                if let Some(window) = lane.position().map(|position| &mut self.lanes[position]) {
+                if let Some(position) = lane.position() {
                     tracing::debug!(lane = lane.name(), sequence = reject.sequence, %reason, "batch is to be sent again");
-                    window.sent = window.sent.min(reject.sequence.saturating_sub(1));
-                    while window
-                        .under_way
-                        .pop_back_if(|(sent, _)| *sent >= reject.sequence)
-                        .is_some()
-                    {}
-                    window.bytes = window.under_way.iter().map(|(_, size)| size).sum();
-                    window.paused_until = Some(Instant::now() + Duration::from_secs(1));
+                    self.lanes[position].send_again_from(reject.sequence);
+                    self.pause(lane, Instant::now(), RETRY_PAUSE);
                 }
             }
             RejectCode::Discard | RejectCode::Unspecified => {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Agents take a stream that ends sooner for one that failed.
+const CONNECTION_AGE_MIN_MS: u64 = 1_000;
+
 /// Section `[ingest]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +28,9 @@ pub struct Config {
     pub window_bytes: u32,
     /// Pause asked of agents when the queue is crowded, ms.
     pub throttle_pause_ms: u32,
+    /// Age at which a stream is ended, so that agents spread over new collectors, ms, give or take a
+    /// tenth; 0 for never.
+    pub connection_max_age_ms: u64,
     /// How often a silent connection is probed, ms.
     pub keepalive_interval_ms: u64,
     /// How long the answer to a probe may take, ms.
@@ -90,6 +96,7 @@ impl Default for Config {
             window_batches: 64,
             window_bytes: 4 << 20,
             throttle_pause_ms: 2000,
+            connection_max_age_ms: 1_800_000,
             keepalive_interval_ms: 20_000,
             keepalive_timeout_ms: 10_000,
         }
@@ -123,7 +130,12 @@ impl Config {
     /// Names the first key that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
         check_listen("ingest", "ingest.listen", self.listen, self.allow_plaintext)?;
-        let ranges: [(&'static str, u64, u64, u64); 7] = [
+        // 0 is never, which no age is outside of.
+        let connection_max_age_ms = match self.connection_max_age_ms {
+            0 => CONNECTION_AGE_MIN_MS,
+            age_ms => age_ms,
+        };
+        let ranges: [(&'static str, u64, u64, u64); 8] = [
             ("hello_timeout_ms", self.hello_timeout_ms, 1, 600_000),
             ("streams_max", self.streams_max as u64, 1, 1 << 20),
             ("window_batches", self.window_batches.into(), 1, 1 << 16),
@@ -133,6 +145,12 @@ impl Config {
                 self.throttle_pause_ms.into(),
                 1,
                 600_000,
+            ),
+            (
+                "connection_max_age_ms",
+                connection_max_age_ms,
+                CONNECTION_AGE_MIN_MS,
+                604_800_000,
             ),
             (
                 "keepalive_interval_ms",

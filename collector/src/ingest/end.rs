@@ -33,6 +33,12 @@ pub(super) fn shutdown() -> End {
     End("shutdown", Error::new(Code::Unavailable, text))
 }
 
+/// The stream is old enough, and nothing of it is under way.
+pub(super) fn max_age() -> End {
+    let text = "the stream has reached ingest.connection_max_age_ms; everything received is acknowledged: connect anew";
+    End("max_age", Error::new(Code::Aborted, text))
+}
+
 /// Nobody would store what is sent.
 pub(super) fn writer_gone() -> End {
     let text = "the collector is stopping";

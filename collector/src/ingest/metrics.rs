@@ -24,8 +24,8 @@ struct Reason {
 pub(super) struct Metrics {
     pub(super) streams_open: Gauge<i64, AtomicI64>,
     pub(super) streams: Counter,
-    pub(super) throttles: Counter,
-    pub(super) windows_full: Counter,
+    throttles: Family<LaneLabel, Counter>,
+    pub(super) windows_exceeded: Counter,
     pub(super) clock_probes: Counter,
     pub(super) acks: Counter,
     auth_failures: Family<Reason, Counter>,
@@ -48,14 +48,9 @@ impl Metrics {
             &metrics.streams,
         );
         counter(
-            "ingest_throttles",
-            "Pauses asked of agents because the queue was crowded",
-            &metrics.throttles,
-        );
-        counter(
-            "ingest_windows_full",
-            "Times a lane filled its window, so that its stream was not read on until an ack",
-            &metrics.windows_full,
+            "ingest_windows_exceeded",
+            "Batches that came beyond their lane's window, so that the stream was not read on until an ack",
+            &metrics.windows_exceeded,
         );
         counter(
             "ingest_clock_probes",
@@ -63,6 +58,11 @@ impl Metrics {
             &metrics.clock_probes,
         );
         counter("ingest_acks", "Acknowledgements sent", &metrics.acks);
+        registry.register(
+            "ingest_throttles",
+            "Pauses asked of agents because the queue was crowded, by lane; unspecified is every lane",
+            metrics.throttles.clone(),
+        );
         registry.register(
             "ingest_streams_open",
             "Streams open now",
@@ -107,6 +107,11 @@ impl Metrics {
     pub(super) fn config_status(&self, in_force: bool) {
         let reason = if in_force { "in_force" } else { "refused" };
         self.config_status.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(super) fn throttled(&self, lane: Lane) {
+        let lane = LaneLabel { lane: lane.name() };
+        self.throttles.get_or_create(&lane).inc();
     }
 
     pub(super) fn batch(&self, lane: Lane, bytes: usize) {

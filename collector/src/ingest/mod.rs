@@ -18,13 +18,14 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crmscope_proto::limits::MESSAGE_MAX_BYTES;
+use crmscope_proto::limits::{MESSAGE_MAX_BYTES, PAUSE_METADATA};
 use crmscope_proto::v1::uplink_server::{Uplink, UplinkServer};
 use crmscope_proto::v1::{AgentMessage, CollectorMessage};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::auth::Tokens;
@@ -44,6 +45,8 @@ const STREAM_WINDOW: u32 = 768 * 1024;
 /// Most batches that are open before they have room in the log. Each may be hostile and unfold to
 /// 128 MiB (`crmscope_proto::limits`), and opening takes a processor for as long as it lasts.
 const OPENING_MAX: usize = 8;
+/// How long an agent is to stay away for which there is no room.
+const FULL_PAUSE_MS: u64 = 5_000;
 /// How long the last words of streams may take on their way to agents.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -176,7 +179,10 @@ impl Uplink for Ingest {
             shared.metrics.refused("streams_max");
             let limit = shared.config.streams_max;
             let text = format!("{limit} streams are open, the limit of ingest.streams_max");
-            return Err(Error::new(Code::ResourceExhausted, text).into());
+            let mut status = Status::from(Error::new(Code::ResourceExhausted, text));
+            let pause = MetadataValue::from(FULL_PAUSE_MS);
+            status.metadata_mut().insert(PAUSE_METADATA, pause);
+            return Err(status);
         };
         let (outgoing, answers) = mpsc::channel(OUTGOING);
         let serve = stream::serve(Arc::clone(shared), request.into_inner(), outgoing);

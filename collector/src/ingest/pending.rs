@@ -3,7 +3,7 @@
 //! A batch may unfold to hundreds of times its size, so it stays as it came until one of the few
 //! places for open batches is free, and keeps that place until it has room in the log.
 
-use crmscope_proto::v1::Batch;
+use crmscope_proto::v1::{Batch, Lane};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{Code, Error};
@@ -30,8 +30,12 @@ impl Pending {
         matches!(self, Self::None)
     }
 
-    pub(super) const fn is_received(&self) -> bool {
-        matches!(self, Self::Received(..))
+    /// Lane of what was received and is not open yet; `Unspecified` where it names none.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        match self {
+            Self::Received(batch, _) => Some(batch.lane()),
+            Self::None | Self::Opened { .. } => None,
+        }
     }
 
     /// Memory an open batch would hold in the log; 0 when there is none.

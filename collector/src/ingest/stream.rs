@@ -1,14 +1,16 @@
 //! One agent's stream, from hello to goodbye.
 //!
 //! Owns the order of one stream's batches. Promises: a batch is judged and handed to the writer in
-//! the order it came, or the stream ends; a full window or a full queue stops the reading, never
-//! the acks; a batch is opened in its turn among all streams, because it may unfold to hundreds of
-//! times its size; on shutdown what was received is settled and acknowledged first, within the
-//! deadline of the caller. A frame or an envelope that cannot be read names no batch to reject, so
-//! the stream ends with the reason, after what came before it is settled and acknowledged.
+//! the order it came, or the stream ends; a batch beyond its lane's window or a full queue stops
+//! the reading, never the acks; a batch is opened in its turn among all streams, because it may
+//! unfold to hundreds of times its size; on shutdown and at the stream's highest age what was
+//! received is settled and acknowledged first, on shutdown within the deadline of the caller. A
+//! frame or an envelope that cannot be read names no batch to reject, so the stream ends with the
+//! reason, after what came before it is settled and acknowledged.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crmscope_proto::limits::PROTOCOL_VERSION;
 use crmscope_proto::v1::{
@@ -16,17 +18,20 @@ use crmscope_proto::v1::{
     ConfigStatus, Lane, Throttle, Welcome, agent_message, collector_message::Kind,
 };
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::end::{End, Gone, is_gone, refused, shutdown, unreadable, writer_gone};
+use crate::ingest::end::{
+    End, Gone, is_gone, max_age, refused, shutdown, unreadable, writer_gone,
+};
 use crate::ingest::hello::greet;
 use crate::ingest::pending::Pending;
 use crate::log::SendError;
 use crate::writer::agents::AgentFacts;
-use crate::writer::queue::Room;
+use crate::writer::queue::{Crowding, Room};
 use crate::writer::settle::Board;
 
 /// An agent is asked to pause at most this often.
@@ -77,9 +82,24 @@ pub(super) async fn serve(
     };
     if let Err(End(reason, error)) = end {
         shared.metrics.refused(reason);
-        tracing::warn!(reason, %error, "stream closed");
+        if error.code == Code::Aborted {
+            tracing::debug!(reason, "stream closed");
+        } else {
+            tracing::warn!(reason, %error, "stream closed");
+        }
         let _ = outgoing.send(Err(error.into())).await;
     }
+}
+
+/// Until a stream is old enough: the configured age, give or take a tenth, so that streams that
+/// began together do not end together.
+async fn age(max_age_ms: u64) {
+    if max_age_ms == 0 {
+        return std::future::pending().await;
+    }
+    let tenth_ms = max_age_ms / 10;
+    let age_ms = max_age_ms - tenth_ms + fastrand::u64(0..=2 * tenth_ms);
+    tokio::time::sleep(Duration::from_millis(age_ms)).await;
 }
 
 impl Stream {
@@ -90,19 +110,24 @@ impl Stream {
         let shared = Arc::clone(&self.shared);
         let board = Arc::clone(&self.board);
         let mut draining = shared.draining.clone();
+        let mut age = pin!(age(shared.config.connection_max_age_ms));
+        let mut aged = false;
         loop {
-            if *draining.borrow() && self.board.is_idle() && self.pending.is_none() {
-                return Err(shutdown());
+            let leaves = *draining.borrow() || aged;
+            if leaves && self.board.is_idle() && self.pending.is_none() {
+                // The last batch may have been settled since news were told.
+                if self.tell_news().await.is_err() {
+                    return Ok(());
+                }
+                return Err(if aged { max_age() } else { shutdown() });
             }
-            let (received, weight) = (self.pending.is_received(), self.pending.weight(&shared.log));
-            let (batches, bytes) = shared.window;
-            let readable = self.pending.is_none()
-                && !*draining.borrow()
-                && !self.board.is_window_full(batches, bytes);
+            let weight = self.pending.weight(&shared.log);
+            let openable = self.pending.lane().is_some_and(|lane| self.has_room(lane));
+            let readable = self.pending.is_none() && !leaves;
             let step = tokio::select! {
                 biased;
                 () = board.changed() => self.tell_news().await,
-                place = Arc::clone(&shared.opening).acquire_owned(), if received => {
+                place = Arc::clone(&shared.opening).acquire_owned(), if openable => {
                     let Ok(place) = place else { return Err(writer_gone()) };
                     match self.pending.open(place) {
                         Ok(()) => Ok(()),
@@ -126,6 +151,10 @@ impl Stream {
                 },
                 () = self.outgoing.closed() => Err(Gone),
                 _ = draining.changed() => Ok(()),
+                () = &mut age, if !aged => {
+                    aged = true;
+                    Ok(())
+                }
             };
             if step.is_err() {
                 return Ok(());
@@ -205,8 +234,18 @@ impl Stream {
                 ),
             ));
         }
+        // An agent that keeps to its windows is never held up: a lane that is behind does not
+        // keep security events from being read.
+        if !self.has_room(batch.lane()) {
+            self.shared.metrics.windows_exceeded.inc();
+        }
         self.pending = Pending::Received(batch, now_ms());
         Ok(())
+    }
+
+    fn has_room(&self, lane: Lane) -> bool {
+        let (batches, bytes) = self.shared.window;
+        !self.board.is_window_full(lane, batches, bytes)
     }
 
     fn hand_over(&mut self, room: Room) -> Result<(), End> {
@@ -216,10 +255,6 @@ impl Stream {
         let (lane, bytes) = (entry.identity.lane, entry.encoded.len());
         self.shared.metrics.batch(lane, bytes);
         self.board.sent(lane, bytes);
-        let (batches, limit) = self.shared.window;
-        if self.board.is_window_full(batches, limit) {
-            self.shared.metrics.windows_full.inc();
-        }
         let sent = self.shared.log.send(entry, Arc::clone(&self.board), room);
         sent.map_err(|error| match error {
             SendError::Gone => writer_gone(),
@@ -227,20 +262,27 @@ impl Stream {
         })
     }
 
+    /// Asks for a pause where the queue is crowded: first of what can wait, then of everything.
     async fn throttle(&mut self) -> Result<(), Gone> {
         let lately = self
             .throttled
             .is_some_and(|at| at.elapsed() < THROTTLE_EVERY);
-        if lately || !self.shared.log.is_crowded() {
-            return Ok(());
-        }
+        let lanes: &[Lane] = match self.shared.log.crowding() {
+            _ if lately => return Ok(()),
+            Crowding::None => return Ok(()),
+            Crowding::Some => &[Lane::Metrics, Lane::Requests],
+            Crowding::Severe => &[Lane::Unspecified],
+        };
         self.throttled = Some(Instant::now());
-        self.shared.metrics.throttles.inc();
-        self.send(Kind::Throttle(Throttle {
-            lane: Lane::Unspecified.into(),
-            pause_ms: self.shared.config.throttle_pause_ms,
-        }))
-        .await
+        for &lane in lanes {
+            self.shared.metrics.throttled(lane);
+            self.send(Kind::Throttle(Throttle {
+                lane: lane.into(),
+                pause_ms: self.shared.config.throttle_pause_ms,
+            }))
+            .await?;
+        }
+        Ok(())
     }
 
     async fn echo(&self, probe: ClockProbe) -> Result<(), Gone> {
@@ -275,16 +317,17 @@ impl Stream {
 
     /// The agent sends no more: settles and acknowledges what it sent.
     async fn finish(self) -> Result<(), End> {
-        while !self.board.is_idle() {
+        loop {
+            let idle = self.board.is_idle();
+            // Also where nothing is under way: the last of it may have been settled since news were told.
+            if self.tell_news().await.is_err() || idle {
+                return Ok(());
+            }
             tokio::select! {
                 () = self.board.changed() => {}
                 () = self.outgoing.closed() => return Ok(()),
             }
-            if self.tell_news().await.is_err() {
-                return Ok(());
-            }
         }
-        Ok(())
     }
 
     /// What came before is settled, then the stream ends.

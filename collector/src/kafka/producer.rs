@@ -32,7 +32,7 @@ use super::record;
 use super::topics::{Topics, TopicsError, check_layout, layout};
 use crate::judge::{Entry, Verdict};
 use crate::readiness::{LogUser, Readiness};
-use crate::writer::queue::{Room, Rooms};
+use crate::writer::queue::{Crowding, Room, Rooms};
 use crate::writer::settle::Board;
 
 /// Memory a record takes besides its value, in librdkafka and here, bytes.
@@ -190,8 +190,12 @@ impl Producer {
 
     /// Whether agents should pause.
     #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        !*self.open.borrow() || self.rooms.is_crowded()
+    pub fn crowding(&self) -> Crowding {
+        if *self.open.borrow() {
+            self.rooms.crowding()
+        } else {
+            Crowding::Severe
+        }
     }
 
     /// Waits until everything that was handed over is in the log, or the log has ended.

@@ -49,12 +49,24 @@ struct Gauges {
     bytes: Gauge<i64, AtomicI64>,
 }
 
+/// How near the room is to its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowding {
+    /// Far from it.
+    None,
+    /// What can wait should.
+    Some,
+    /// Everything should.
+    Severe,
+}
+
 /// Room for batches that are under way, up to a bound; clones share it.
 #[derive(Clone, Debug)]
 pub struct Rooms {
     room: Arc<Semaphore>,
     units: u32,
     throttle_above: i64,
+    throttle_all_above: i64,
     gauges: Gauges,
 }
 
@@ -74,11 +86,15 @@ impl Rooms {
             gauges.bytes.clone(),
         );
         let units = u32::try_from(max_bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let throttle_above =
+            i64::try_from(max_bytes / 100).unwrap_or(i64::MAX) * i64::from(throttle_percent);
+        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
         Self {
             room: Arc::new(Semaphore::new(units as usize)),
             units,
-            throttle_above: i64::try_from(max_bytes / 100).unwrap_or(i64::MAX)
-                * i64::from(throttle_percent),
+            throttle_above,
+            // Half of what is left between the first pauses and no room at all.
+            throttle_all_above: throttle_above + (max_bytes - throttle_above) / 2,
             gauges,
         }
     }
@@ -109,8 +125,12 @@ impl Rooms {
 
     /// Whether agents should pause.
     #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.gauges.bytes.get() > self.throttle_above
+    pub fn crowding(&self) -> Crowding {
+        match self.gauges.bytes.get() {
+            bytes if bytes > self.throttle_all_above => Crowding::Severe,
+            bytes if bytes > self.throttle_above => Crowding::Some,
+            _ => Crowding::None,
+        }
     }
 }
 
@@ -154,8 +174,8 @@ impl Sender {
 
     /// Whether agents should pause.
     #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.rooms.is_crowded()
+    pub fn crowding(&self) -> Crowding {
+        self.rooms.crowding()
     }
 }
 

@@ -115,11 +115,11 @@ impl Board {
         self.with(|state| state.lanes.iter().all(|progress| progress.batches == 0))
     }
 
-    /// Whether any lane has as much under way as the window allows.
-    pub fn is_window_full(&self, batches: usize, bytes: usize) -> bool {
+    /// Whether the lane has as much under way as the window allows.
+    pub fn is_window_full(&self, lane: Lane, batches: usize, bytes: usize) -> bool {
         self.with(|state| {
-            let mut lanes = state.lanes.iter();
-            lanes.any(|progress| progress.batches >= batches || progress.bytes >= bytes)
+            let progress = lane.position().and_then(|lane| state.lanes.get(lane));
+            progress.is_some_and(|progress| progress.batches >= batches || progress.bytes >= bytes)
         })
     }
 }
@@ -164,8 +164,10 @@ mod tests {
         for _ in 0..3 {
             board.sent(Lane::Metrics, 10);
         }
-        assert!(board.is_window_full(3, 1000) && board.is_window_full(9, 30));
-        assert!(!board.is_window_full(4, 31) && !board.is_idle());
+        let full = |lane, batches, bytes| board.is_window_full(lane, batches, bytes);
+        assert!(full(Lane::Metrics, 3, 1000) && full(Lane::Metrics, 9, 30));
+        assert!(!full(Lane::Metrics, 4, 31) && !full(Lane::Security, 1, 1));
+        assert!(!board.is_idle());
         board.settled(Lane::Metrics, 7, 10, None);
         board.settled(Lane::Metrics, 8, 10, Some("why".to_owned()));
         let news = board.take_news();
