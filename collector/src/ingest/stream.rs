@@ -24,9 +24,7 @@ use tonic::{Status, Streaming};
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
-use crate::ingest::end::{
-    End, Gone, is_gone, max_age, refused, shutdown, unreadable, writer_gone,
-};
+use crate::ingest::end::{End, Gone, is_gone, max_age, refused, shutdown, unreadable, writer_gone};
 use crate::ingest::hello::greet;
 use crate::ingest::pending::Pending;
 use crate::log::SendError;
