@@ -24,6 +24,7 @@ pub struct Stack {
     pub uplink_port: u16,
     /// Port of the collector's pages.
     pub http_port: u16,
+    collector_environment: Vec<(String, String)>,
     runtime: tokio::runtime::Runtime,
     /// Directory with data, configuration and logs; gone at the end, after the processes.
     pub directory: tempfile::TempDir,
@@ -42,7 +43,19 @@ impl Stack {
     /// Starts ClickHouse and the collector, and waits until the collector is ready.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with collector settings that are not the default, such as
+    /// `("INGEST__STREAMS_MAX", "1")`.
+    #[must_use]
+    pub fn start_with(collector_settings: &[(&str, &str)]) -> Self {
+        let environment = |(key, value): &(&str, &str)| {
+            let name = format!("CRMSCOPE_COLLECTOR__{key}");
+            (name, (*value).to_owned())
+        };
         let mut stack = Self {
+            collector_environment: collector_settings.iter().map(environment).collect(),
             directory: tempfile::tempdir().unwrap(),
             clickhouse: None,
             collector: None,
@@ -102,7 +115,8 @@ impl Stack {
             "collector",
             Command::new(binary("crmscope-collector"))
                 .arg("--config")
-                .arg(&config),
+                .arg(&config)
+                .envs(self.collector_environment.clone()),
             &self.path("collector.log"),
         );
         self.collector = Some(process);
