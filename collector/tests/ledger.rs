@@ -1,7 +1,7 @@
 //! The ledger's proof on a real engine: what is missing is named, and every minute adds up.
 
 // A broken environment should stop a test at the line that meets it.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
