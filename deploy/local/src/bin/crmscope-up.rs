@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use crmscope_local::up;
+use crmscope_local::{drill, up};
 
 fn main() -> ExitCode {
     let arguments = up::Arguments::parse();
@@ -15,6 +15,15 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
+    if let Some(up::Command::Drill(arguments)) = &arguments.command {
+        return match runtime.block_on(drill::run(arguments)) {
+            Ok(verdict) => ExitCode::from(verdict.exit_code()),
+            Err(error) => {
+                fail(&error);
+                ExitCode::from(drill::Verdict::CouldNotRun.exit_code())
+            }
+        };
+    }
     match runtime.block_on(up::run(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -17,11 +17,11 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Children in the order of their start; they are stopped in the opposite order.
 #[derive(Debug, Default)]
-pub(super) struct Children(Vec<(&'static str, Child)>);
+pub(crate) struct Children(Vec<(&'static str, Child)>);
 
 impl Children {
     /// Starts a process whose output goes to `<logs>/<name>.log`.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         name: &'static str,
         mut command: Command,
@@ -47,7 +47,7 @@ impl Children {
     }
 
     /// Waits until a path answers 200, or the process ends, or the deadline is over.
-    pub(super) async fn wait_ready(
+    pub(crate) async fn wait_ready(
         &mut self,
         name: &str,
         port: u16,
@@ -75,28 +75,59 @@ impl Children {
         }
     }
 
+    /// Kills a process at once, as a crash would.
+    pub(crate) async fn kill(&mut self, name: &str) -> anyhow::Result<()> {
+        let mut child = self.take(name)?;
+        if let Some(status) = child.try_wait()? {
+            bail!("{name} had ended by itself ({status})");
+        }
+        child.kill().await.with_context(|| format!("kill {name}"))
+    }
+
+    /// Asks a process to end, and waits; it is killed where it does not.
+    pub(crate) async fn stop(&mut self, name: &str) -> anyhow::Result<ExitStatus> {
+        let mut child = self.take(name)?;
+        signal(&child, Signal::TERM);
+        match tokio::time::timeout(STOP_DEADLINE, child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => {
+                child.kill().await?;
+                bail!("{name} did not end within {} s", STOP_DEADLINE.as_secs())
+            }
+        }
+    }
+
+    /// A process that ended by itself, if one did.
+    pub(crate) fn ended(&mut self) -> Option<(&'static str, ExitStatus)> {
+        self.0.iter_mut().find_map(|(name, child)| {
+            let status = child.try_wait().ok().flatten()?;
+            Some((*name, status))
+        })
+    }
+
+    fn take(&mut self, name: &str) -> anyhow::Result<Child> {
+        let position = self
+            .0
+            .iter()
+            .position(|(started, _)| *started == name)
+            .with_context(|| format!("{name} was not started"))?;
+        Ok(self.0.remove(position).1)
+    }
+
     /// The first process that ends by itself.
-    pub(super) async fn wait_any(&mut self) -> (&'static str, ExitStatus) {
+    pub(crate) async fn wait_any(&mut self) -> (&'static str, ExitStatus) {
         loop {
-            for (name, child) in &mut self.0 {
-                if let Ok(Some(status)) = child.try_wait() {
-                    return (name, status);
-                }
+            if let Some(ended) = self.ended() {
+                return ended;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
     /// Ends all, the last started first, each given time to finish.
-    pub(super) async fn stop_in_order(&mut self) {
+    pub(crate) async fn stop_in_order(&mut self) {
         while let Some((name, mut child)) = self.0.pop() {
-            let id = child
-                .id()
-                .and_then(|id| i32::try_from(id).ok())
-                .and_then(Pid::from_raw);
-            if let Some(id) = id {
-                let _ = kill_process(id, Signal::TERM);
-            }
+            signal(&child, Signal::TERM);
             if tokio::time::timeout(STOP_DEADLINE, child.wait())
                 .await
                 .is_err()
@@ -108,5 +139,15 @@ impl Children {
                 let _ = child.kill().await;
             }
         }
+    }
+}
+
+fn signal(child: &Child, which: Signal) {
+    let id = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    if let Some(id) = id {
+        let _ = kill_process(id, which);
     }
 }

@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// GET: status and body.
-pub(super) async fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+pub(crate) async fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
     exchange(port, "GET", path, Bytes::new()).await
 }
 
 /// A ClickHouse query: the answer, or ClickHouse's error.
-pub(super) async fn query(port: u16, sql: &str) -> anyhow::Result<String> {
+pub(crate) async fn query(port: u16, sql: &str) -> anyhow::Result<String> {
     let (status, body) = exchange(
         port,
         "POST",

@@ -5,16 +5,17 @@
 //! that ends by itself is named with the last lines of its log, and that the next start goes on
 //! with the same data. Leaves what the processes do to themselves.
 
-mod children;
-mod http;
-mod place;
+pub(crate) mod binaries;
+pub(crate) mod children;
+pub(crate) mod http;
+pub(crate) mod place;
 mod smoke;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use children::Children;
@@ -26,7 +27,11 @@ use place::Place;
 /// loopback. Ctrl-C stops them in order and loses nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo up --", version)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    /// What to do instead of starting the stack.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Wait until every table that this host can fill holds rows, print what arrived, stop, and
     /// exit 0; or print what is missing and exit 1.
     #[arg(long)]
@@ -55,8 +60,15 @@ pub struct Arguments {
     pub no_build: bool,
 }
 
+/// Other things than to watch this host.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Break a small stack in named ways under load, and prove that nothing was lost or counted twice.
+    Drill(crate::drill::Arguments),
+}
+
 /// How long each process may take to be ready. The engine loads half a gigabyte on a cold disk.
-const READY_DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const READY_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Does what the module says. Returns whether the smoke test, if asked for, passed.
 ///
@@ -70,7 +82,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     ));
     if !arguments.no_build {
         say("  [1/5] building the release binaries (minutes the first time, then seconds)");
-        place.build()?;
+        place.binaries.build()?;
     }
     say("  [2/5] embedded ClickHouse engine");
     let library = tokio::task::spawn_blocking(crate::engine::ensure).await??;
@@ -155,6 +167,6 @@ async fn start_and_watch(
 
 /// Says a line to the person at the terminal.
 #[allow(clippy::print_stdout, reason = "the command's answer")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     println!("{line}");
 }

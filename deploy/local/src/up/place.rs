@@ -7,10 +7,11 @@ use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use tokio::process::Command;
 
 use super::Arguments;
+use super::binaries::Binaries;
 
 /// nginx's access log on Debian and its like; watched when it is there and nothing else was asked for.
 const USUAL_LOG: &str = "/var/log/nginx/access.log";
@@ -24,7 +25,7 @@ pub(super) struct Place {
     pub(super) root: PathBuf,
     pub(super) logs: PathBuf,
     pub(super) watched: Vec<String>,
-    binaries: PathBuf,
+    pub(super) binaries: Binaries,
     ports: [u16; 3],
 }
 
@@ -39,10 +40,7 @@ impl Place {
             .create(&logs)
             .with_context(|| format!("make {} (--data-dir changes it)", logs.display()))?;
         let root = root.canonicalize()?;
-        let binaries = std::env::current_exe()?
-            .parent()
-            .map(Path::to_owned)
-            .context("this program has no directory")?;
+        let binaries = Binaries::find()?;
         let watched = if arguments.watch_log.is_empty() {
             fs::File::open(USUAL_LOG)
                 .is_ok()
@@ -79,32 +77,14 @@ impl Place {
                 );
             }
         }
-        place.write_token()?;
+        write_token(&place.root.join("agent.token"))?;
         place.write_collector()?;
         place.write_agent(!arguments.watch_log.is_empty())?;
         Ok(place)
     }
 
-    /// Builds the binaries beside this one.
-    pub(super) fn build(&self) -> anyhow::Result<()> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = std::process::Command::new(cargo);
-        // Of the whole workspace, like the alias: other features would build the dependencies again.
-        build.args(["build", "--workspace", "--bins"]);
-        if self.binaries.ends_with("release") {
-            build.arg("--release");
-        }
-        // The workspace this command was built from, wherever it is called.
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        let status = build
-            .status()
-            .context("run cargo (it must be on the PATH)")?;
-        ensure!(status.success(), "the build failed; cargo says why above");
-        Ok(())
-    }
-
     pub(super) fn clickhouse(&self, library: &Path) -> Command {
-        let mut command = Command::new(self.binaries.join("crmscope-clickhouse"));
+        let mut command = self.binaries.command("crmscope-clickhouse");
         command.arg("--data-dir").arg(self.root.join("clickhouse"));
         command.args(["--listen", &format!("127.0.0.1:{}", self.ports[0])]);
         command.arg("--library").arg(library);
@@ -112,7 +92,7 @@ impl Place {
     }
 
     pub(super) fn collector(&self) -> Command {
-        let mut command = Command::new(self.binaries.join("crmscope-collector"));
+        let mut command = self.binaries.command("crmscope-collector");
         command
             .arg("--config")
             .arg(self.root.join("collector.toml"));
@@ -120,7 +100,7 @@ impl Place {
     }
 
     pub(super) fn agent(&self) -> Command {
-        let mut command = Command::new(self.binaries.join("crmscope-agent"));
+        let mut command = self.binaries.command("crmscope-agent");
         command.arg("--config").arg(self.root.join("agent.toml"));
         command
     }
@@ -128,7 +108,7 @@ impl Place {
     /// What to open and what to type.
     pub(super) fn where_to_look(&self) -> String {
         let [clickhouse, _, http] = self.ports;
-        let binaries = self.binaries.display();
+        let binaries = self.binaries.directory().display();
         let root = self.root.display();
         let mut text = String::from(
             "\nWatching this host: CPU, memory, load, disks, file systems, network, logins",
@@ -153,27 +133,7 @@ impl Place {
 
     /// The end of a process's log.
     pub(super) fn last_words(&self, name: &str) -> String {
-        let log = fs::read_to_string(self.logs.join(format!("{name}.log"))).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
-    }
-
-    /// A random token that only this user can read; kept between starts.
-    fn write_token(&self) -> anyhow::Result<()> {
-        let path = self.root.join("agent.token");
-        if path.exists() {
-            return Ok(());
-        }
-        let mut random = [0u8; 32];
-        fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        writeln!(file, "{token}")?;
-        Ok(())
+        last_words(&self.logs, name)
     }
 
     fn write_collector(&self) -> anyhow::Result<()> {
@@ -209,6 +169,31 @@ impl Place {
         }
         fs::write(self.root.join("agent.toml"), text).context("write agent.toml")
     }
+}
+
+/// A random token that only this user can read; kept between starts.
+pub(crate) fn write_token(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut random = [0u8; 32];
+    fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{token}")?;
+    Ok(())
+}
+
+/// The end of a process's log.
+pub(crate) fn last_words(logs: &Path, name: &str) -> String {
+    let log = fs::read(logs.join(format!("{name}.log"))).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
 }
 
 /// A pattern as seen from anywhere: the agent does not run in the caller's directory for ever.

@@ -1,0 +1,46 @@
+//! The programs of crmscope, built beside this one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use tokio::process::Command;
+
+/// The directory they are in.
+#[derive(Clone, Debug)]
+pub(crate) struct Binaries(PathBuf);
+
+impl Binaries {
+    /// Beside this program.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let program = std::env::current_exe()?;
+        let directory = program.parent().context("this program has no directory")?;
+        Ok(Self(directory.to_owned()))
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.0
+    }
+
+    /// Builds them.
+    pub(crate) fn build(&self) -> anyhow::Result<()> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = std::process::Command::new(cargo);
+        // Of the whole workspace, like the alias: other features would build the dependencies again.
+        build.args(["build", "--workspace", "--bins"]);
+        if self.0.ends_with("release") {
+            build.arg("--release");
+        }
+        // The workspace this command was built from, wherever it is called.
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let status = build
+            .status()
+            .context("run cargo (it must be on the PATH)")?;
+        ensure!(status.success(), "the build failed; cargo says why above");
+        Ok(())
+    }
+
+    /// One of them, by name.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        Command::new(self.0.join(name))
+    }
+}
