@@ -171,7 +171,7 @@ impl Config {
             start_id: Id(fastrand::u128(..).to_le_bytes()),
         };
         Ok(Agent {
-            outbox: Arc::new(Outbox::new(spool, lost, origin)),
+            outbox: Arc::new(Outbox::new(spool, lost, origin).with_aside()?),
             sources: self.sources.build(),
             intervals: self.intervals,
             uplink: self.collector,

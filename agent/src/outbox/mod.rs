@@ -2,15 +2,16 @@
 //!
 //! Owns the lock around the spool and the signal that something new can be sent. Promises that
 //! [`Outbox::append`] returns only after the spool took the batch: a security batch is durable then,
-//! any other before it is sent. Leaves the disk format to
-//! [`crate::spool`] and sending to [`crate::uplink`].
+//! any other before it is sent. While the disk takes no heartbeats, they go aside: into a spool in
+//! memory with an id of its own, so that no number waits for the disk and none is given out twice.
+//! Leaves the disk format to [`crate::spool`] and sending to [`crate::uplink`].
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crmscope_proto::payload::Contents;
-use crmscope_proto::v1::{DropRange, LaneState};
+use crmscope_proto::v1::{DropRange, Heartbeat, LaneState, SpoolState};
 use crmscope_proto::{Id, Lane};
 use tokio::sync::Notify;
 
@@ -23,6 +24,8 @@ pub struct Outbox {
     spool_id: Id,
     spool: Mutex<Spool>,
     appended: Notify,
+    /// For heartbeats while the disk takes none; it has none itself.
+    aside: Option<Arc<Self>>,
 }
 
 impl Outbox {
@@ -47,7 +50,26 @@ impl Outbox {
             origin,
             spool: Mutex::new(spool),
             appended: Notify::new(),
+            aside: None,
         }
+    }
+
+    /// The same with a spool in memory beside it, for heartbeats that the disk does not take.
+    ///
+    /// # Errors
+    /// Never for want of a disk; see [`Spool::in_memory`].
+    pub fn with_aside(self) -> Result<Self, SpoolError> {
+        let aside = Self::new(Spool::in_memory()?, Vec::new(), self.origin.clone());
+        Ok(Self {
+            aside: Some(Arc::new(aside)),
+            ..self
+        })
+    }
+
+    /// What holds heartbeats while the disk takes none, to be sent on a stream of its own.
+    #[must_use]
+    pub const fn aside(&self) -> Option<&Arc<Self>> {
+        self.aside.as_ref()
     }
 
     /// Who makes the batches.
@@ -89,6 +111,36 @@ impl Outbox {
         Ok(())
     }
 
+    /// Spools a heartbeat with the accounting of the lanes it is numbered with, or puts it aside
+    /// while the disk is known to take none.
+    ///
+    /// # Errors
+    /// When the disk refuses for the first time. Whether the heartbeat is on it nobody knows then,
+    /// so it must not be given again; the next one goes aside.
+    pub fn beat(&self, heartbeat: Heartbeat) -> Result<(), SpoolError> {
+        let (taken, state) = {
+            let spool = self.lock();
+            (spool.takes_heartbeats(), spool.spool_state().to_wire())
+        };
+        match &self.aside {
+            Some(aside) if !taken => aside.put_beat(heartbeat, state),
+            _ => self.put_beat(heartbeat, state),
+        }
+    }
+
+    fn put_beat(&self, heartbeat: Heartbeat, state: SpoolState) -> Result<(), SpoolError> {
+        let heartbeat = Heartbeat {
+            lanes: self.states(),
+            spool_state: state.into(),
+            ..heartbeat
+        };
+        let contents = Contents {
+            heartbeats: vec![heartbeat],
+            ..Contents::default()
+        };
+        self.append(Lane::Presence, &contents, None)
+    }
+
     /// Where the lane's source goes on from.
     #[must_use]
     pub fn checkpoint(&self, lane: Lane) -> Vec<u8> {
@@ -126,6 +178,12 @@ impl Outbox {
     #[must_use]
     pub fn states(&self) -> Vec<LaneState> {
         self.lock().states()
+    }
+
+    /// Batches that wait in all lanes.
+    #[must_use]
+    pub fn queued_batches(&self) -> u64 {
+        self.lock().queued_batches()
     }
 
     /// What the spool holds, and what went through it.

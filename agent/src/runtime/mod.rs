@@ -110,9 +110,15 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         max_bytes_per_s,
     );
 
+    let mut aside = agent
+        .outbox
+        .aside()
+        .map(|outbox| uplink.beside(Arc::clone(outbox)));
+
     tokio::select! {
         () = supervisor.run() => {}
         () = uplink.run() => {}
+        () = run_aside(aside.as_mut()) => {}
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
 
@@ -120,22 +126,36 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
     surroundings.stop.stop();
     join(workers).await;
     supervisor.finish();
-    if tokio::time::timeout(STOP_DEADLINE, uplink.drain())
-        .await
-        .is_err()
-    {
-        let queued: u64 = agent
-            .outbox
-            .states()
-            .iter()
-            .map(|lane| lane.queued_batches)
-            .sum();
+    let drain_aside = async {
+        if let Some(aside) = &mut aside {
+            aside.drain().await;
+        }
+    };
+    let drained = async { tokio::join!(uplink.drain(), drain_aside) };
+    if tokio::time::timeout(STOP_DEADLINE, drained).await.is_err() {
         tracing::warn!(
-            queued_batches = queued,
+            queued_batches = agent.outbox.queued_batches(),
             "collector did not acknowledge in time; the rest is sent at the next start"
         );
+        let lost = agent
+            .outbox
+            .aside()
+            .map_or(0, |aside| aside.queued_batches());
+        if lost > 0 {
+            tracing::warn!(
+                queued_batches = lost,
+                "heartbeats that the disk did not take are lost"
+            );
+        }
     }
     Ok(())
+}
+
+async fn run_aside(uplink: Option<&mut Uplink>) {
+    match uplink {
+        Some(uplink) => uplink.run_seldom().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn join(workers: Vec<std::thread::JoinHandle<()>>) {

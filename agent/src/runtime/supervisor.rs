@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use crmscope_proto::Lane;
 use crmscope_proto::catalog::{SeriesKind, SourceMetric};
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::Heartbeat;
@@ -157,30 +156,34 @@ impl Supervisor {
     }
 
     fn heartbeat(&mut self, goodbye: bool) {
+        // The first one that a disk refuses may be on it or not. It is not given again: another
+        // one follows at once, and goes another way.
+        for _ in 0..2 {
+            let heartbeat = self.next_heartbeat(goodbye);
+            let beat = heartbeat.beat;
+            match self.surroundings.outbox.beat(heartbeat) {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::error!(%error, beat, "heartbeat cannot be spooled; this beat is missing");
+                }
+            }
+        }
+    }
+
+    fn next_heartbeat(&mut self, goodbye: bool) -> Heartbeat {
         self.beat += 1;
         let clock = clock::read();
-        let heartbeat = Heartbeat {
+        Heartbeat {
             uptime_ms: clock.boottime_ms,
             clock: Some(clock),
             beat: self.beat,
             agent_cpu_us: meter::cpu_us(),
             agent_resident_bytes: self.budget.resident_bytes(),
-            lanes: self.surroundings.outbox.states(),
             clock_offset_ms: self.clock_offset.get(),
             config_version: self.surroundings.settings.version(),
             goodbye,
-            spool_state: self.surroundings.outbox.spool_state().to_wire().into(),
-        };
-        let contents = Contents {
-            heartbeats: vec![heartbeat],
-            ..Contents::default()
-        };
-        if let Err(error) = self
-            .surroundings
-            .outbox
-            .append(Lane::Presence, &contents, None)
-        {
-            tracing::error!(%error, "heartbeat cannot be spooled; this beat is missing");
+            // The outbox says how its lanes and its disk do.
+            ..Heartbeat::default()
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum SpoolState {
     Missing,
     /// Writes end in errors.
     Failing,
+    /// It gives no answer in time.
+    Stalled,
 }
 
 impl SpoolState {
@@ -37,6 +39,7 @@ impl SpoolState {
             Self::ReadOnly => "read_only",
             Self::Missing => "missing",
             Self::Failing => "failing",
+            Self::Stalled => "stalled",
         }
     }
 
@@ -50,6 +53,7 @@ impl SpoolState {
             Self::ReadOnly => v1::SpoolState::ReadOnly,
             Self::Missing => v1::SpoolState::Missing,
             Self::Failing => v1::SpoolState::Failing,
+            Self::Stalled => v1::SpoolState::Stalled,
         }
     }
 
@@ -60,6 +64,7 @@ impl SpoolState {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
+            io::ErrorKind::TimedOut => Self::Stalled,
             _ => Self::Failing,
         }
     }
@@ -73,6 +78,9 @@ impl SpoolState {
             Self::ReadOnly => "see why it is read-only, and mount it for writing",
             Self::Missing => "put the directory back, or restart the agent to begin a new spool",
             Self::Failing => "see what the system's log says of the disk",
+            Self::Stalled => {
+                "see why the disk, or the server that it is mounted from, does not answer"
+            }
         }
     }
 }

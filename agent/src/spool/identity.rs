@@ -8,14 +8,21 @@ use crmscope_proto::payload::open;
 use crmscope_proto::v1::Batch;
 use prost::Message as _;
 
-use super::disk::{self, Disk};
+use super::disk::{self, Disk, is_refusal};
 
 const FILE: &str = "spool_id";
 
-/// The identifier as stored; `None` when it is not there or cannot be read.
-pub(super) fn stored(disk: &dyn Disk, root: &Path) -> Option<Id> {
-    let bytes = disk::read(disk, &root.join(FILE)).ok()?;
-    Id::parse(&String::from_utf8(bytes).ok()?).ok()
+/// The identifier as stored; `None` when it is not there or damaged.
+///
+/// # Errors
+/// When the disk does not say.
+pub(super) fn stored(disk: &dyn Disk, root: &Path) -> io::Result<Option<Id>> {
+    let bytes = match disk::read(disk, &root.join(FILE)) {
+        Err(error) if is_refusal(&error) => return Err(error),
+        outcome => outcome.unwrap_or_default(),
+    };
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    Ok(Id::parse(&text).ok())
 }
 
 /// The identifier as an encoded batch has it.

@@ -30,7 +30,7 @@ mod segment;
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,6 +64,8 @@ pub struct Spool {
     renumbered: bool,
     /// Bytes appended since the spool was opened.
     appended_bytes: u64,
+    /// A spool that is held in memory is moved to the disk.
+    settles: bool,
     /// When a spool that is held in memory is moved to the disk, or tried to be.
     settle_due: Option<Instant>,
     _lock: Lock,
@@ -127,6 +129,18 @@ impl Spool {
     #[must_use]
     pub fn spool_state(&self) -> SpoolState {
         self.health.state()
+    }
+
+    /// Whether a heartbeat that is appended now can be sent, as far as the last write tells.
+    #[must_use]
+    pub fn takes_heartbeats(&self) -> bool {
+        let state = self.spool_state();
+        self.disk.is_in_memory()
+            || matches!(
+                state,
+                // On a full disk numbers can be reserved.
+                SpoolState::Good | SpoolState::Quota | SpoolState::Full
+            )
     }
 
     /// Where the lane's source stood when its newest kept batch was made; empty when nowhere.

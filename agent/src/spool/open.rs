@@ -9,7 +9,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::v1::DropRange;
 
 use super::damage::Damaged;
-use super::disk::{Disk, FirstDisk, RealDisk};
+use super::disk::{DeadlineDisk, Disk, FirstDisk, RealDisk};
 use super::health::Health;
 use super::lane::LaneSpool;
 use super::segment::Segment;
@@ -24,7 +24,30 @@ impl Spool {
     /// # Errors
     /// When the directory cannot be read or written, or another agent has it. Damage is no error.
     pub fn open(path: &Path, config: Config) -> Result<(Self, Vec<DropRange>), SpoolError> {
-        Self::open_or_hold(&(Arc::new(RealDisk) as Arc<dyn Disk>), path, config)
+        let disk = DeadlineDisk::new(Arc::new(RealDisk)).map_err(|error| SpoolError::Disk {
+            path: path.to_owned(),
+            error,
+        })?;
+        Self::open_or_hold(&(Arc::new(disk) as Arc<dyn Disk>), path, config)
+    }
+
+    /// A spool in memory for as long as the process lasts. It never moves to a disk, and what is in
+    /// it at the end is lost with its id.
+    ///
+    /// # Errors
+    /// When memory refuses, which it does not.
+    pub fn in_memory() -> Result<Self, SpoolError> {
+        let config = Config {
+            metrics_max_bytes: Config::QUOTA_MIN_BYTES,
+            requests_max_bytes: Config::QUOTA_MIN_BYTES,
+            security_max_bytes: Config::QUOTA_MIN_BYTES,
+            presence_max_bytes: Config::QUOTA_MIN_BYTES,
+            ..Config::default()
+        };
+        let disk = Arc::new(FirstDisk::new(Arc::new(RealDisk)));
+        let (mut spool, _) = Self::open_on(disk, Path::new("memory"), config)?;
+        spool.settles = false;
+        Ok(spool)
     }
 
     /// Holds a new spool in memory, where the disk does not take one yet.
@@ -53,18 +76,22 @@ impl Spool {
         Ok((spool, lost))
     }
 
-    /// Whether nothing of a spool is there.
+    /// Whether nothing of a spool is there, for certain.
     fn is_new(disk: &dyn Disk, path: &Path) -> bool {
-        let has_segments = |lane: Lane| {
-            let listed = Segment::list(disk, &path.join(lane.name()));
-            listed.is_ok_and(|segments| !segments.is_empty())
+        let has_no_segments = |lane: Lane| match Segment::list(disk, &path.join(lane.name())) {
+            Ok(segments) => segments.is_empty(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
-        identity::stored(disk, path).is_none() && !Lane::BY_URGENCY.into_iter().any(has_segments)
+        identity::stored(disk, path).is_ok_and(|id| id.is_none())
+            && Lane::BY_URGENCY.into_iter().all(has_no_segments)
     }
 
     /// Moves a spool that is held in memory to the disk, once that takes it.
     pub(super) fn settle(&mut self, now: Instant) {
-        if !self.disk.is_in_memory() || self.settle_due.is_some_and(|due| now < due) {
+        if !self.settles
+            || !self.disk.is_in_memory()
+            || self.settle_due.is_some_and(|due| now < due)
+        {
             return;
         }
         self.settle_due = Some(now + SETTLE_INTERVAL);
@@ -96,7 +123,7 @@ impl Spool {
             });
         };
         let mut damaged = Damaged::new(Arc::clone(&disk), path);
-        let stored_id = identity::stored(disk.as_ref(), path);
+        let stored_id = identity::stored(disk.as_ref(), path).map_err(refused)?;
         let (mut lost, mut recorded) = (Vec::new(), Vec::new());
         let (mut numbering_lost, mut first_batch) = (false, None);
         let mut open_lane = |lane| -> Result<LaneSpool, SpoolError> {
@@ -131,6 +158,7 @@ impl Spool {
             unrecorded: Vec::new(),
             renumbered: false,
             appended_bytes: 0,
+            settles: true,
             settle_due: None,
             _lock: lock,
         };

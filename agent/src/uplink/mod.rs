@@ -25,12 +25,15 @@ use backoff::Backoff;
 pub use config::Config;
 pub use dial::Dial;
 use ended::Ended;
-use pace::Pace;
+use pace::SharedPace;
 use session::Session;
 
 /// A stream that was younger than this when it was told to move on says that something is wrong:
 /// the next attempt waits as after any failure.
 const MOVE_ON_AGE_MIN: Duration = Duration::from_millis(500);
+
+/// How long a connection on which something comes up only now and then is kept: some heartbeats.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct Uplink {
@@ -41,7 +44,7 @@ pub struct Uplink {
     session: Option<Session>,
     backoff: Backoff,
     /// Kept over connections: a new one begins with no new credit.
-    pace: Pace,
+    pace: SharedPace,
     dial: Dial,
     unreachable: bool,
 }
@@ -63,7 +66,7 @@ impl Uplink {
             clock_offset,
             session: None,
             backoff: Backoff::default(),
-            pace: Pace::new(max_bytes_per_s),
+            pace: SharedPace::new(max_bytes_per_s),
             dial: dial::tcp(),
             unreachable: false,
         }
@@ -73,6 +76,22 @@ impl Uplink {
     #[must_use]
     pub fn dialing(self, dial: Dial) -> Self {
         Self { dial, ..self }
+    }
+
+    /// An uplink of another outbox of the same agent, under the same ceiling.
+    #[must_use]
+    pub fn beside(&self, outbox: Arc<Outbox>) -> Self {
+        Self {
+            config: self.config.clone(),
+            outbox,
+            settings: Arc::clone(&self.settings),
+            clock_offset: Arc::clone(&self.clock_offset),
+            session: None,
+            backoff: Backoff::default(),
+            pace: self.pace.clone(),
+            dial: Arc::clone(&self.dial),
+            unreachable: false,
+        }
     }
 
     /// Connects, sends, reconnects, for ever. May be dropped at any await and called again.
@@ -94,6 +113,20 @@ impl Uplink {
         }
     }
 
+    /// Sends what comes up now and then, for ever; connected only while something does. May be
+    /// dropped at any await.
+    pub async fn run_seldom(&mut self) {
+        loop {
+            self.drain().await;
+            let appended = self.outbox.appended();
+            if self.session.is_none() {
+                appended.await;
+            } else if tokio::time::timeout(IDLE_MAX, appended).await.is_err() {
+                self.session = None;
+            }
+        }
+    }
+
     /// Connects, or keeps the session going until it ends or, when draining, until all is acknowledged.
     async fn step(&mut self, draining: bool) {
         let ended = match &mut self.session {
@@ -105,7 +138,7 @@ impl Uplink {
                 }
                 Err(ended) => ended,
             },
-            Some(session) => match session.run(draining, &mut self.pace).await {
+            Some(session) => match session.run(draining, &self.pace).await {
                 None => return,
                 Some(ended) => {
                     if session.progressed() {

@@ -6,6 +6,7 @@
 //! up. Over any time, no more goes out than the ceiling allows, plus a second's worth of each
 //! bucket and a batch that each may owe. Reads no clock.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crmscope_proto::Lane;
@@ -20,6 +21,30 @@ pub(super) struct Pace {
     common: Bucket,
     urgent: Bucket,
     filled: Option<Instant>,
+}
+
+/// One pace for all streams of the agent.
+#[derive(Clone, Debug)]
+pub(super) struct SharedPace(Arc<Mutex<Pace>>);
+
+impl SharedPace {
+    pub(super) fn new(bytes_per_s: u64) -> Self {
+        Self(Arc::new(Mutex::new(Pace::new(bytes_per_s))))
+    }
+
+    /// See [`Pace::leave`].
+    pub(super) fn leave(&self, lane: Lane, now: Instant) -> Leave {
+        self.lock().leave(lane, now)
+    }
+
+    /// See [`Pace::spend`].
+    pub(super) fn spend(&self, lane: Lane, bytes: usize) {
+        self.lock().spend(lane, bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What may be sent, in parts of a byte: 1,000,000 a byte, so that a microsecond adds whole ones.

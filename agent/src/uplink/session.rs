@@ -21,7 +21,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 use super::ended::Ended;
-use super::pace::{Leave, Pace};
+use super::pace::{Leave, SharedPace};
 use super::window::LaneWindow;
 use crate::clock;
 use crate::outbox::Outbox;
@@ -135,7 +135,7 @@ impl Session {
     /// Keeps the stream going. `None` when draining and nothing is left.
     ///
     /// May be dropped at any await: what was sent is remembered here, what was received was handled.
-    pub(super) async fn run(&mut self, draining: bool, pace: &mut Pace) -> Option<Ended> {
+    pub(super) async fn run(&mut self, draining: bool, pace: &SharedPace) -> Option<Ended> {
         loop {
             if let Err(ended) = self.pump(pace) {
                 return Some(ended);
@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// Sends what the windows and the pace allow, most urgent lane first.
-    fn pump(&mut self, pace: &mut Pace) -> Result<(), Ended> {
+    fn pump(&mut self, pace: &SharedPace) -> Result<(), Ended> {
         let now = Instant::now();
         self.pace_due = None;
         if now >= self.probe_due {
@@ -206,7 +206,7 @@ impl Session {
         lane: Lane,
         position: usize,
         now: Instant,
-        pace: &mut Pace,
+        pace: &SharedPace,
     ) -> Result<(), Ended> {
         let window = &mut self.lanes[position];
         if window.is_paused(now) {

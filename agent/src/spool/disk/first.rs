@@ -90,7 +90,7 @@ impl Disk for FirstDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         match &*self.files() {
-            Some(_) => Ok(Some(Lock(None))),
+            Some(_) => Ok(Some(Lock::default())),
             None => self.real.lock(path),
         }
     }

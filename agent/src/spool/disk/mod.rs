@@ -4,6 +4,7 @@
 //! POSIX does and no more: a write is there after a power loss once the file was synced, a name once
 //! its directory was. Leaves what to make of an error to the spool.
 
+mod deadline;
 mod first;
 mod real;
 
@@ -11,7 +12,10 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub(super) use deadline::DeadlineDisk;
+use deadline::DiskThread;
 pub(super) use first::FirstDisk;
 pub(super) use real::RealDisk;
 
@@ -91,7 +95,7 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
 }
 
 /// An open file.
-pub(crate) trait DiskFile: fmt::Debug + Send {
+pub(crate) trait DiskFile: fmt::Debug + Send + Sync {
     /// Length in bytes.
     ///
     /// # Errors
@@ -125,17 +129,60 @@ pub(crate) trait DiskFile: fmt::Debug + Send {
 }
 
 /// Keeps other agents out of the directory.
-#[derive(Debug)]
-pub(crate) struct Lock(pub(super) Option<File>);
+#[derive(Debug, Default)]
+pub(crate) struct Lock {
+    file: Option<LockFile>,
+    /// Where it is released.
+    thread: Option<Arc<DiskThread>>,
+}
+
+impl Lock {
+    fn of(file: File) -> Self {
+        Self {
+            file: Some(LockFile(file)),
+            thread: None,
+        }
+    }
+
+    /// The file that is locked.
+    #[cfg(test)]
+    pub(in crate::spool) fn file(&self) -> Option<&File> {
+        self.file.as_ref().map(|file| &file.0)
+    }
+
+    fn released_on(mut self, thread: Arc<DiskThread>) -> Self {
+        self.thread = Some(thread);
+        self
+    }
+}
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing is not enough: a child that is just being started has the file open until it
-        // runs its own program.
-        if let Some(file) = &self.0 {
-            let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock);
+        if let Some(thread) = &self.thread {
+            thread.leave(self.file.take());
+            // Whoever opens the directory next must find it free.
+            thread.settle();
         }
     }
+}
+
+#[derive(Debug)]
+struct LockFile(File);
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started has the file open until it
+        // runs its own program.
+        let _ = rustix::fs::flock(&self.0, rustix::fs::FlockOperation::Unlock);
+    }
+}
+
+/// Whether the disk says nothing of what is there, so that it may be whole.
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::TimedOut
+    )
 }
 
 /// Writes all of the bytes.

@@ -19,7 +19,7 @@ impl Disk for RealDisk {
         // A lock that is there can be taken on a disk that takes no writes any more.
         let file = File::create(path).or_else(|error| File::open(path).map_err(|_| error))?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock(Some(file)))),
+            Ok(()) => Ok(Some(Lock::of(file))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use crmscope_proto::v1::{DropRange, Payload};
 use prost::Message as _;
 
-use crate::spool::disk::{self, Disk, write_all_at};
+use crate::spool::disk::{self, Disk, is_refusal, write_all_at};
 use crate::spool::record::{Parsed, Record};
 
 pub(super) const FILE: &str = "state";
@@ -44,8 +44,8 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
     let bytes = match disk::read(disk, &directory.join(FILE)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        // A person must mend it; all else is damage, which never stops the start.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+        // A person must mend it, or time; all else is damage, which never stops the start.
+        Err(error) if is_refusal(&error) => return Err(error),
         Err(_) => return Ok(Found::Damaged(Vec::new())),
     };
     let Parsed::Whole(record, _) = Record::parse(&bytes) else {

@@ -9,6 +9,7 @@ mod model;
 mod owner;
 mod power;
 mod simulated;
+mod stalled;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -439,7 +440,7 @@ fn a_child_that_is_being_started_keeps_no_lock() {
     let directory = tempfile::tempdir().unwrap();
     let (spool, _) = open_spool(directory.path());
     // What a child has between fork and exec.
-    let inherited = spool._lock.0.as_ref().unwrap().try_clone().unwrap();
+    let inherited = spool._lock.file().unwrap().try_clone().unwrap();
     drop(spool);
     open_spool(directory.path());
     drop(inherited);

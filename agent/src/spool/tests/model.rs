@@ -46,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
             Just(Some(Trouble::Full)),
             Just(Some(Trouble::ReadOnly)),
             Just(Some(Trouble::Failing)),
+            Just(Some(Trouble::Stalled)),
             (2u8..12).prop_map(|every| Some(Trouble::Flaky(every))),
         ].prop_map(Step::Trouble),
         1 => Just(Step::Restart),

@@ -23,6 +23,8 @@ pub(super) enum Trouble {
     Failing,
     /// `EIO`, `ENOSPC` or a part only, from every so many-th operation.
     Flaky(u8),
+    /// No answer: the operation under way is done later, or never; all others end at once.
+    Stalled,
     /// The process is killed: what it still tries does nothing.
     Killed,
 }
@@ -101,6 +103,24 @@ struct World {
     /// The last read failed: the one after it does not, or it would be a bad sector.
     read_failed: bool,
     syncs: u64,
+    /// An operation has no answer yet.
+    late: bool,
+}
+
+/// When an operation that is done says so.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    InTime,
+    Late,
+}
+
+impl Answer {
+    fn give<T>(self, value: T) -> io::Result<T> {
+        match self {
+            Self::InTime => Ok(value),
+            Self::Late => Err(error(rustix::io::Errno::TIMEDOUT)),
+        }
+    }
 }
 
 /// See the module.
@@ -112,12 +132,18 @@ fn error(errno: rustix::io::Errno) -> io::Error {
 }
 
 impl World {
-    fn refuse(&mut self) -> io::Result<()> {
+    fn refuse(&mut self) -> io::Result<Answer> {
         use rustix::io::Errno;
         match self.trouble {
-            None | Some(Trouble::Full) => Ok(()),
+            None | Some(Trouble::Full) => Ok(Answer::InTime),
             Some(Trouble::ReadOnly) => Err(error(Errno::ROFS)),
             Some(Trouble::Failing | Trouble::Killed) => Err(error(Errno::IO)),
+            Some(Trouble::Stalled) => {
+                if self.is_late() {
+                    return Ok(Answer::Late);
+                }
+                Err(error(Errno::TIMEDOUT))
+            }
             Some(Trouble::Flaky(every)) if self.random.u8(0..every) == 0 => {
                 Err(error(if self.random.bool() {
                     Errno::IO
@@ -125,8 +151,23 @@ impl World {
                     Errno::NOSPC
                 }))
             }
-            Some(Trouble::Flaky(_)) => Ok(()),
+            Some(Trouble::Flaky(_)) => Ok(Answer::InTime),
         }
+    }
+
+    /// Nothing can be read while there is no answer.
+    fn answer(&self) -> io::Result<()> {
+        match self.trouble {
+            Some(Trouble::Stalled) => Err(error(rustix::io::Errno::TIMEDOUT)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this operation is the one that hangs, and is done all the same in the end.
+    fn is_late(&mut self) -> bool {
+        self.trouble == Some(Trouble::Stalled)
+            && !std::mem::replace(&mut self.late, true)
+            && self.random.bool()
     }
 
     /// Bytes that there is room for.
@@ -167,6 +208,7 @@ impl SimulatedDisk {
             directories: BTreeSet::new(),
             read_failed: false,
             syncs: 0,
+            late: false,
         })))
     }
 
@@ -175,7 +217,9 @@ impl SimulatedDisk {
     }
 
     pub(super) fn trouble(&self, trouble: Option<Trouble>) {
-        self.world().trouble = trouble;
+        let mut world = self.world();
+        world.trouble = trouble;
+        world.late = false;
     }
 
     pub(super) fn set_capacity(&self, bytes: usize) {
@@ -285,6 +329,7 @@ struct SimulatedFile {
 impl Disk for SimulatedDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         let mut world = self.world();
+        world.answer()?;
         if !world.directories.contains(path) {
             world.refuse()?;
             world.directories.insert(path.to_owned());
@@ -293,11 +338,12 @@ impl Disk for SimulatedDisk {
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Option<Lock>> {
-        Ok(Some(Lock(None)))
+        Ok(Some(Lock::default()))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let world = self.world();
+        world.answer()?;
         if !world.directories.contains(directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -309,19 +355,22 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let inode = self.world().inode(path)?;
+        let mut world = self.world();
+        world.answer()?;
+        let inode = world.inode(path)?;
+        drop(world);
         let disk = self.clone();
         Ok(Box::new(SimulatedFile { disk, inode }))
     }
 
     fn open_for_writing(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.world().refuse()?;
+        self.world().refuse()?.give(())?;
         self.open(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut world = self.world();
-        world.refuse()?;
+        let answer = world.refuse()?;
         let inode = match world.inode(path) {
             Ok(inode) => inode,
             Err(_) => {
@@ -335,31 +384,29 @@ impl Disk for SimulatedDisk {
         drop(world);
         let disk = self.clone();
         let file = SimulatedFile { disk, inode };
-        if file.length()? > 0 {
-            file.cut(0);
-        }
-        Ok(Box::new(file))
+        file.cut(0);
+        answer.give(Box::new(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut world = self.world();
-        world.refuse()?;
+        let answer = world.refuse()?;
         world.inode(from)?;
         world.change(NameChange::Renamed(from.to_owned(), to.to_owned()));
-        Ok(())
+        answer.give(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut world = self.world();
         world.inode(path)?;
-        world.refuse()?;
+        let answer = world.refuse()?;
         world.change(NameChange::Removed(path.to_owned()));
-        Ok(())
+        answer.give(())
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let mut world = self.world();
-        world.refuse()?;
+        let answer = world.refuse()?;
         let world = &mut *world;
         let names = &mut world.durable_names;
         world.changes.retain(|change| {
@@ -369,7 +416,7 @@ impl Disk for SimulatedDisk {
             }
             !here
         });
-        Ok(())
+        answer.give(())
     }
 }
 
@@ -388,11 +435,14 @@ impl SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.disk.world().inodes[&self.inode].content.len() as u64)
+        let world = self.disk.world();
+        world.answer()?;
+        Ok(world.inodes[&self.inode].content.len() as u64)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut world = self.disk.world();
+        world.answer()?;
         if let Some(Trouble::Flaky(every)) = world.trouble
             && !world.read_failed
             && world.random.u8(0..every) == 0
@@ -410,7 +460,7 @@ impl DiskFile for SimulatedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut world = self.disk.world();
-        world.refuse()?;
+        let answer = world.refuse()?;
         let at = usize::try_from(offset).unwrap();
         let length = world.inodes[&self.inode].content.len();
         // What is overwritten needs no room.
@@ -425,13 +475,13 @@ impl DiskFile for SimulatedFile {
         }
         let bytes = bytes[..taken].to_vec();
         self.write(Write::Bytes { at, bytes });
-        Ok(taken)
+        answer.give(taken)
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
-        self.disk.world().refuse()?;
+        let answer = self.disk.world().refuse()?;
         self.cut(usize::try_from(length).unwrap());
-        Ok(())
+        answer.give(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -439,7 +489,8 @@ impl DiskFile for SimulatedFile {
         world.syncs += 1;
         let refused = world.refuse();
         let killed = world.trouble == Some(Trouble::Killed);
-        let lost = refused.is_err() && !killed && world.random.bool();
+        let stalled = world.trouble == Some(Trouble::Stalled);
+        let lost = refused.is_err() && !killed && !stalled && world.random.bool();
         let inode = world.inodes.get_mut(&self.inode).unwrap();
         if refused.is_ok() {
             for write in std::mem::take(&mut inode.unsynced) {
@@ -451,6 +502,6 @@ impl DiskFile for SimulatedFile {
                 .unsynced
                 .retain(|write| matches!(write, Write::Length(_)));
         }
-        refused
+        refused?.give(())
     }
 }

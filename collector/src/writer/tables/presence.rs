@@ -37,6 +37,7 @@ const fn name(state: SpoolState) -> &'static str {
         SpoolState::ReadOnly => "read_only",
         SpoolState::Missing => "missing",
         SpoolState::Failing => "failing",
+        SpoolState::Stalled => "stalled",
     }
 }
 
