@@ -6,6 +6,8 @@
 //! the collector says that it is stored.
 
 pub mod clock;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod outbox;
 pub mod runtime;
 pub mod sources;

@@ -21,6 +21,8 @@ pub mod units;
 
 mod baseline;
 mod child;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod line_counts;
 mod probe;
 

@@ -16,6 +16,8 @@ mod config;
 mod damage;
 mod disk;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod health;
 mod identity;
 mod lane;

@@ -1,4 +1,4 @@
 //! Access logs, from bytes to a batch.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| crmscope_agent::sources::requests::fuzzing::count(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| crmscope_agent::fuzzing::run("access_log", data));

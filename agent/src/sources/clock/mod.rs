@@ -7,7 +7,7 @@
 //! neither runs, it is said once and looked for again.
 
 mod config;
-mod tracking;
+pub(super) mod tracking;
 
 use std::time::{Duration, UNIX_EPOCH};
 

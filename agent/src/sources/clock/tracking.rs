@@ -3,7 +3,7 @@
 use crmscope_proto::catalog::ClockMetric as M;
 
 /// Values in catalog order.
-pub(super) type Values = [Option<u64>; M::COUNT];
+pub(in crate::sources) type Values = [Option<u64>; M::COUNT];
 
 /// Longest time that is taken for one, seconds: a hundred years.
 const SECONDS_MAX: f64 = 3.2e9;
@@ -11,7 +11,7 @@ const SECONDS_MAX: f64 = 3.2e9;
 /// Reference id, its name, stratum, time of the last update, offset, last and mean offset, frequency
 /// and two errors of it, root delay, root dispersion, interval, leap state. A positive offset means
 /// that the clock is behind (chronyc calls it slow).
-pub(super) fn parse(text: &str, wall_ms: i64) -> Option<Values> {
+pub(in crate::sources) fn parse(text: &str, wall_ms: i64) -> Option<Values> {
     let fields: Vec<&str> = text.lines().next()?.split(',').collect();
     let [
         _,

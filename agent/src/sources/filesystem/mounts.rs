@@ -16,21 +16,21 @@ use crate::sources::host::text::{Fields, lines};
 
 /// One mount to measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(in crate::sources) struct Mount {
     /// Where the agent finds it.
     pub(super) path: Arc<Path>,
     /// Where it is on the host: the same, but for an agent in a container.
-    pub(super) mount_point: String,
+    pub(in crate::sources) mount_point: String,
     /// What is mounted: a device, or a server's path.
-    pub(super) device: String,
+    pub(in crate::sources) device: String,
     /// Type as the kernel names it.
-    pub(super) filesystem_type: String,
+    pub(in crate::sources) filesystem_type: String,
 }
 
 /// What was chosen.
 #[derive(Debug, Default)]
-pub(super) struct Choice {
-    pub(super) mounts: Vec<Mount>,
+pub(in crate::sources) struct Choice {
+    pub(in crate::sources) mounts: Vec<Mount>,
     /// Mounts beyond the bound.
     pub(super) dropped: u64,
     /// Lines not understood.
@@ -48,7 +48,7 @@ pub(in crate::sources) struct Entry<'a> {
 }
 
 /// Reads the table of mounts and chooses.
-pub(super) fn choose(text: &[u8], config: &Config) -> Choice {
+pub(in crate::sources) fn choose(text: &[u8], config: &Config) -> Choice {
     let mut choice = Choice::default();
     // By mount point, with the line's place: a host of containers has thousands of lines.
     let mut places: HashMap<Vec<u8>, (usize, Entry<'_>)> = HashMap::new();

@@ -8,7 +8,10 @@ use crmscope_proto::v1::Batch;
 use super::aggregate::Aggregator;
 use super::configured::Configured;
 use super::formats::{Reading, parser};
-use super::{Config, Format, LINE_MAX_AGE_MS, LogConfig, TIMESTAMP_MAX_FUTURE_MS};
+use super::{
+    Config, Fields, Format, LINE_MAX_AGE_MS, LatencyUnit, LogConfig, TIMESTAMP_MAX_FUTURE_MS,
+};
+use crate::fuzzing::is_printable;
 
 /// 23 Nov 2026, 02:30 UTC.
 const NOW_MS: i64 = 1_795_401_000_000;
@@ -28,7 +31,72 @@ pub fn count(data: &[u8]) {
         pattern: (format == Format::Custom).then(|| PATTERN.to_owned()),
         ..LogConfig::new("/log", format)
     };
-    let mut parser = parser(&config);
+    count_lines(&config, log);
+}
+
+/// A log as the user describes it: the first byte chooses a pattern or fields, the first line says
+/// them, the other lines are the log.
+///
+/// # Panics
+/// As [`count`], and when a pattern that is refused is so with a text that obeys a terminal.
+pub fn count_configured(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else {
+        return;
+    };
+    let end = memchr::memchr(b'\n', data).unwrap_or(data.len());
+    let (said, log) = data.split_at(end);
+    let Ok(said) = std::str::from_utf8(said) else {
+        return;
+    };
+    let log_config = match choice % 2 {
+        0 => LogConfig {
+            pattern: Some(said.to_owned()),
+            ..LogConfig::new("/log", Format::Custom)
+        },
+        _ => LogConfig {
+            fields: Some(fields(said)),
+            latency_unit: Some(match choice / 2 % 4 {
+                0 => LatencyUnit::S,
+                1 => LatencyUnit::Ms,
+                2 => LatencyUnit::Us,
+                _ => LatencyUnit::Ns,
+            }),
+            ..LogConfig::new("/log", Format::Json)
+        },
+    };
+    let config = Config {
+        logs: vec![log_config.clone()],
+        ..Config::default()
+    };
+    match config.validate() {
+        Ok(()) => count_lines(&log_config, log),
+        Err(error) => assert!(is_printable(&error), "{error:?}"),
+    }
+}
+
+/// Paths in the order of the fields; none where two commas meet.
+fn fields(said: &str) -> Fields {
+    let mut paths = said
+        .split(',')
+        .map(|path| Some(path.to_owned()).filter(|path| !path.is_empty()));
+    let mut next = || paths.next().flatten();
+    Fields {
+        time: next(),
+        request: next(),
+        method: next(),
+        target: next(),
+        status: next(),
+        bytes: next(),
+        latency: next(),
+        upstream: next(),
+        client: next(),
+        site: next(),
+    }
+}
+
+/// Counts the lines of a log.
+fn count_lines(config: &LogConfig, log: &[u8]) {
+    let mut parser = parser(config);
     let mut aggregator = Aggregator::new(&Config::default(), fastrand::Rng::with_seed(0));
     let service = aggregator.service("fuzz");
     let routes = Configured::new(["/files/*", "/account/{account}"].into_iter());

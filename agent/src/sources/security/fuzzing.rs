@@ -1,11 +1,15 @@
 //! What the fuzzer of security logs calls: any bytes as lines of every kind of log, with what must
 //! hold whatever the bytes are.
 
+use crmscope_proto::payload::SecurityRow;
+
 use super::journal::EntrySink as _;
 use super::logs::FollowedLog;
+use super::logs::config::{Condition, KindOf};
 use super::logs::sink::LogSink;
 use super::sink::Sink;
 use super::{Fields, LogConfig, LogFormat};
+use crate::fuzzing::is_printable;
 use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::LineSink as _;
 use crate::sources::tail::zone::Zone;
@@ -73,24 +77,105 @@ pub fn read(data: &[u8]) {
             }
         }
         kind => {
-            let Some(log) = followed(kind - 2) else {
-                return;
-            };
-            let mut sink = LogSink {
-                held: &mut held,
-                logs: &mut [vec![log]],
-                now_ms: NOW_MS,
-                path: "/log".to_owned(),
-                log: 0,
-                counts: LineCounts::default(),
-            };
-            for line in &lines {
-                sink.line(0, line);
+            if let Some(log) = followed(kind - 2) {
+                read_lines(log, &lines, &mut held);
             }
         }
     }
-    assert!(held.len() <= lines.len(), "a line gives one event at most");
-    for row in &held {
+    check(&held, lines.len());
+}
+
+/// A log as the user describes it: the first byte chooses JSON or a regular expression and its other
+/// keys, the first line says the fields or the expression, the other lines are the log.
+///
+/// # Panics
+/// As [`read`], and when what is refused is so with a text that obeys a terminal.
+pub fn read_configured(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else {
+        return;
+    };
+    let mut lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+    let Ok(said) = std::str::from_utf8(lines.remove(0)) else {
+        return;
+    };
+    let is_set = |bit: u8| choice & (1 << bit) != 0;
+    let own = |bit: u8, value: &str| is_set(bit).then(|| value.to_owned());
+    let mut config = LogConfig {
+        path: "/log".to_owned(),
+        format: if is_set(0) {
+            LogFormat::Regex
+        } else {
+            LogFormat::Json
+        },
+        service: Some("fuzz".to_owned()),
+        kind: own(1, "app_login"),
+        outcome: own(2, "failure"),
+        zone: own(3, "+02:00"),
+        ..LogConfig::default()
+    };
+    if is_set(0) {
+        config.pattern = Some(said.to_owned());
+    } else {
+        let mut paths = said.split(',');
+        let mut next = || {
+            paths
+                .next()
+                .filter(|path| !path.is_empty())
+                .map(str::to_owned)
+        };
+        config.fields = Fields {
+            time: next(),
+            user: next(),
+            target_user: next(),
+            source_address: next(),
+            outcome: next(),
+            kind: next(),
+            method: next(),
+            service: next(),
+            records: next(),
+            detail: next(),
+        };
+    }
+    if is_set(4) {
+        config.kinds = vec![KindOf {
+            value: "export".to_owned(),
+            kind: "data_export".to_owned(),
+        }];
+    }
+    if is_set(5) {
+        config.conditions = vec![Condition {
+            field: "type".to_owned(),
+            values: vec!["audit".to_owned()],
+        }];
+    }
+    if let Err(error) = config.validate() {
+        assert!(is_printable(&error), "{error:?}");
+        return;
+    }
+    let log = FollowedLog::build(&config).expect("it was validated");
+    let mut held = Vec::new();
+    read_lines(log, &lines, &mut held);
+    check(&held, lines.len());
+}
+
+fn read_lines(log: FollowedLog, lines: &[&[u8]], held: &mut Vec<SecurityRow>) {
+    let mut sink = LogSink {
+        held,
+        logs: &mut [vec![log]],
+        now_ms: NOW_MS,
+        path: "/log".to_owned(),
+        log: 0,
+        counts: LineCounts::default(),
+    };
+    for line in lines {
+        sink.line(0, line);
+    }
+}
+
+/// What holds of the events of so many lines.
+fn check(held: &[SecurityRow], lines: usize) {
+    assert!(held.len() <= lines, "a line gives one event at most");
+    for row in held {
         let event = &row.event;
         for text in [
             &event.user,

@@ -27,6 +27,8 @@ pub(crate) mod calendar;
 mod chain;
 mod checkpoint;
 mod file;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod identity;
 mod lines;
 mod lost;

@@ -7,7 +7,7 @@
 //! said once and not tried again.
 
 mod config;
-mod sockets;
+pub(super) mod sockets;
 #[cfg(test)]
 mod tests;
 mod text;

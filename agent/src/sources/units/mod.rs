@@ -6,7 +6,7 @@
 //! unit that is not there has a row that says so. Leaves what units log to the journal.
 
 mod config;
-mod show;
+pub(super) mod show;
 #[cfg(test)]
 mod tests;
 

@@ -13,8 +13,8 @@ const NAME_MAX_BYTES: usize = 255;
 
 /// One unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unit {
-    pub(super) name: String,
+pub(in crate::sources) struct Unit {
+    pub(in crate::sources) name: String,
     /// Starts and the time since the last change are not filled in yet.
     pub(super) values: Values,
     /// When the main process was started, µs of the monotonic clock; 0 if it never was.
@@ -24,7 +24,7 @@ pub(super) struct Unit {
 }
 
 /// Units, and blocks that are none.
-pub(super) fn parse(text: &[u8]) -> (Vec<Unit>, u64) {
+pub(in crate::sources) fn parse(text: &[u8]) -> (Vec<Unit>, u64) {
     let text = String::from_utf8_lossy(text);
     let (mut units, mut unparsed) = (Vec::new(), 0);
     for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {

@@ -5,6 +5,8 @@
 //! templates, lines are shown only on request, and what a terminal would obey is escaped.
 //! Leaves what lines mean to [`super::formats`].
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod guess;
 mod input;
 mod report;
@@ -75,11 +77,24 @@ pub enum TryLogError {
 /// When the file cannot be read, or the options contradict each other.
 pub fn run(options: &Options) -> Result<Outcome, TryLogError> {
     let told = told(options)?;
-    let unreadable = |error| TryLogError::Read {
+    let input = Input::open(&options.file).map_err(|error| unreadable(options, error))?;
+    read(options, told, input)
+}
+
+fn unreadable(options: &Options, error: std::io::Error) -> TryLogError {
+    TryLogError::Read {
         path: text::shown(&options.file.to_string_lossy()),
         error,
-    };
-    let mut input = Input::open(&options.file).map_err(unreadable)?;
+    }
+}
+
+/// Reads the lines, as of a format or of one to be guessed.
+fn read(
+    options: &Options,
+    told: Option<LogConfig>,
+    mut input: Input,
+) -> Result<Outcome, TryLogError> {
+    let unreadable = |error| unreadable(options, error);
     let mut sample = Vec::new();
     let mut sample_bytes = 0;
     let mut left = options.max_lines.unwrap_or(u64::MAX);

@@ -3,12 +3,17 @@
 use std::fmt::Write as _;
 
 /// Longest part of a line that is shown, bytes.
-const SHOWN_MAX_BYTES: usize = 400;
+pub(super) const SHOWN_MAX_BYTES: usize = 400;
+
+/// Letters by Unicode's tables that nobody sees.
+const FILLERS: [char; 6] = [
+    '\u{115f}', '\u{1160}', '\u{17b4}', '\u{17b5}', '\u{3164}', '\u{ffa0}',
+];
 
 fn is_plain(character: char) -> bool {
     matches!(character, ' ' | char::REPLACEMENT_CHARACTER)
         || character.is_ascii_graphic()
-        || character.is_alphanumeric()
+        || (character.is_alphanumeric() && !FILLERS.contains(&character))
 }
 
 /// Text without anything a terminal would obey or hide.
@@ -68,5 +73,23 @@ pub(super) fn lines(count: u64) -> String {
         "1 line".to_owned()
     } else {
         format!("{count} lines")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::is_printable;
+
+    #[test]
+    fn no_character_is_printed_that_is_not_seen() {
+        for character in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            let shown = shown(character.encode_utf8(&mut [0; 4]));
+            assert!(
+                is_printable(&shown) && shown != "\n",
+                "U+{:04X}",
+                u32::from(character)
+            );
+        }
     }
 }

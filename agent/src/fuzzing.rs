@@ -1,0 +1,163 @@
+//! What is fuzzed, by name: `tests/fuzz/fuzz_targets/<name>.rs` calls it through [`run`].
+//!
+//! Each entry takes any bytes, and panics where something does not hold that must hold whatever
+//! they are. What it calls stands beside what it tests. The tests here keep targets and their seeds
+//! from rotting without a nightly compiler: every target is in the table, and takes its seeds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::sources::{self, requests, security, tail};
+use crate::{Config, spool};
+
+/// One target.
+type Target = (&'static str, fn(&[u8]));
+
+/// All targets but `batch`, which is of the contract alone.
+pub const TARGETS: [Target; 11] = [
+    ("access_log", requests::fuzzing::count),
+    ("agent_config", read_config),
+    ("checkpoint", tail::fuzzing::restore),
+    ("configured_log", read_configured),
+    ("host_files", sources::fuzzing::read_host_files),
+    ("packed_log", tail::fuzzing::unpack),
+    ("printed_text", requests::try_log::fuzzing::print),
+    ("program_output", sources::fuzzing::read_program_output),
+    ("security_log", security::fuzzing::read),
+    ("spool", spool::fuzzing::open),
+    ("try_log", requests::try_log::fuzzing::try_log),
+];
+
+/// Gives bytes to a target.
+///
+/// # Panics
+/// When there is no such target, and when something does not hold that must.
+pub fn run(name: &str, data: &[u8]) {
+    let found = TARGETS.iter().find(|(known, _)| *known == name);
+    let (_, target) = found.expect("the target is in the table");
+    target(data);
+}
+
+/// A folder of this thread alone, for what a target writes.
+pub(crate) fn folder(target: &str) -> PathBuf {
+    let (process, thread) = (std::process::id(), std::thread::current().id());
+    let name = format!("crmscope-fuzz-{target}-{process}-{thread:?}");
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir_all(&folder).expect("the folder for temporary files takes one more");
+    folder
+}
+
+/// Writes a file with contents of a target's.
+pub(crate) fn write(path: &Path, contents: &[u8]) {
+    fs::write(path, contents).expect("the folder for temporary files takes the file");
+}
+
+/// Whether a text can be shown to people: nothing in it does more than stand there.
+pub(crate) fn is_printable(text: &str) -> bool {
+    text.chars()
+        .all(|character| character == '\n' || !is_hidden(character))
+}
+
+/// Controls, and what is not seen or changes how others are seen: by Unicode's list of what may be
+/// ignored (`Default_Ignorable_Code_Point`), and its marks of direction and ends of lines.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            u32::from(character),
+            0xad | 0x34f
+                | 0x61c
+                | 0x115f..=0x1160
+                | 0x17b4..=0x17b5
+                | 0x180b..=0x180f
+                | 0x200b..=0x200f
+                | 0x2028..=0x202e
+                | 0x2060..=0x206f
+                | 0x3164
+                | 0xfe00..=0xfe0f
+                | 0xfeff
+                | 0xffa0
+                | 0xfff0..=0xfff8
+                | 0x1bca0..=0x1bca3
+                | 0x1d173..=0x1d17a
+                | 0xe0000..=0xe0fff
+        )
+}
+
+/// A configuration's text: what is taken is valid, can be written down, and is the same again.
+fn read_config(text: &[u8]) {
+    let path = folder("agent_config").join("agent.toml");
+    write(&path, text);
+    let config = match Config::load(Some(&path)) {
+        Ok(config) => config,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    drop(config.sources.build());
+    let written = serde_json::to_value(&config).expect("a configuration can be written");
+    let again: Config = serde_json::from_value(written.clone()).expect("and read again");
+    assert_eq!(again.validate(), Ok(()));
+    assert_eq!(serde_json::to_value(&again).ok(), Some(written));
+}
+
+/// A log as the user describes it: the first byte says for which of the sources.
+fn read_configured(data: &[u8]) {
+    if let Some((&choice, data)) = data.split_first() {
+        match choice % 2 {
+            0 => requests::fuzzing::count_configured(data),
+            _ => security::fuzzing::read_configured(data),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fuzz_folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz")
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut names: Vec<_> = entries.map(|entry| stem(entry.path())).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_target_is_in_the_table_and_in_the_workspace_of_the_fuzzer() {
+        let mut known: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        known.push("batch".to_owned());
+        known.sort();
+        let folder = fuzz_folder();
+        assert_eq!(names(&folder.join("fuzz_targets")), known);
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        for name in &known {
+            let path = format!("fuzz_targets/{name}.rs");
+            let bin = format!("name = \"{name}\"\npath = \"{path}\"\n");
+            assert!(manifest.contains(&bin), "Cargo.toml has no {name}");
+            let text = fs::read_to_string(folder.join(path)).unwrap();
+            let call = format!("crmscope_agent::fuzzing::run(\"{name}\", data)");
+            assert!(name == "batch" || text.contains(&call), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_target_takes_its_seeds() {
+        for (name, target) in TARGETS {
+            let seeds = fuzz_folder().join("corpus").join(name);
+            let mut taken = 0;
+            for entry in fs::read_dir(&seeds).unwrap() {
+                let path = entry.unwrap().path();
+                println!("{}", path.display());
+                target(&fs::read(&path).unwrap());
+                taken += 1;
+            }
+            assert!(taken > 0, "{name} has no seeds in {}", seeds.display());
+            let _ = fs::remove_dir_all(folder(name));
+        }
+    }
+}
