@@ -1,5 +1,7 @@
 //! The source with a program that answers as systemctl does, and with systemd where it runs.
 
+mod systemd;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
