@@ -119,6 +119,8 @@ impl LaneSpool {
         let disk = Arc::clone(&self.disk);
         let mut gaps = Gaps::from(self.settled_sequence);
         let (mut used_up_to, mut newest) = (None, None);
+        // Of files that were renamed: what is appended must not take their place.
+        let mut names_up_to = 0;
         for (named, path) in Segment::list(disk.as_ref(), &self.directory)? {
             let (segment, scan) = Scan::run(disk.as_ref(), &path, named)?;
             let records = &scan.records;
@@ -150,6 +152,9 @@ impl LaneSpool {
             for &(sequence, created_ms) in records {
                 gaps.pass(sequence, created_ms);
             }
+            if !foreign {
+                names_up_to = named;
+            }
             // The state's own is newer than that of anything acknowledged.
             if let Some((_, checkpoint)) = scan
                 .checkpoint
@@ -171,7 +176,8 @@ impl LaneSpool {
             .last_sequence
             .saturating_add(1)
             .max(next_sequence)
-            .max(used);
+            .max(used)
+            .max(names_up_to.saturating_add(1));
         gaps.end(self.next_sequence - 1, gaps.last_ms());
         self.notice(&gaps);
         damage.lost = self.take_vanished();

@@ -424,3 +424,20 @@ fn damage_that_comes_again_and_again_uses_no_number_twice() {
         spool = opened;
     }
 }
+
+#[test]
+fn what_is_appended_does_not_take_the_place_of_a_segment_that_somebody_renamed() {
+    let directory = filled();
+    let segment = requests(directory.path()).remove(0);
+    // So named would be the next one, which the damage at the end makes necessary.
+    let renamed = segment.with_file_name(format!("{:020}.segment", COUNT + 1));
+    fs::rename(&segment, &renamed).unwrap();
+    change(&renamed, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let (mut spool, _) = open_spool(directory.path());
+    append_at(&mut spool, COUNT + 1);
+    drop(spool);
+    let (mut spool, _) = open_spool(directory.path());
+    let waiting = sequences(&all_of(&mut spool, Lane::Requests));
+    assert_eq!(waiting[..4], [1, 2, 3, 4]);
+    assert_eq!(waiting.len(), 5, "{waiting:?}");
+}

@@ -217,7 +217,7 @@ fn write_toml(out: &mut String, file: &Path, guess: &Guess) -> std::fmt::Result 
         "\nto follow it, put this into the agent's configuration:\n"
     )?;
     writeln!(out, "[[sources.requests.logs]]")?;
-    writeln!(out, "path = {}", text::toml(&live_path(file)))?;
+    writeln!(out, "path = {}", text::toml(&pattern_of(&live_path(file))))?;
     writeln!(out, "format = \"{}\"", guess.log.format.name())?;
     if let Some(pattern) = &guess.log.pattern {
         writeln!(out, "pattern = {}", text::toml(pattern))?;
@@ -229,6 +229,15 @@ fn write_toml(out: &mut String, file: &Path, guess: &Guess) -> std::fmt::Result 
         )?;
     }
     Ok(())
+}
+
+/// The pattern that leads to this path and to no other.
+fn pattern_of(path: &str) -> String {
+    if path.contains(['*', '?', '[', ']']) {
+        glob::Pattern::escape(path)
+    } else {
+        path.to_owned()
+    }
 }
 
 /// The log that a rotated or compressed file was.

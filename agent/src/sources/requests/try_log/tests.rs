@@ -142,6 +142,17 @@ fn the_report_says_what_was_read_and_what_not() {
 }
 
 #[test]
+fn the_configuration_leads_to_a_file_whose_name_has_characters_of_patterns() {
+    for name in ["a[b.log", "a[1-2]*?.log", "a].log"] {
+        let bench = Bench::new(name, format!("{HEAD}\n").as_bytes());
+        let config = bench.config(&bench.run().text);
+        let pattern = glob::Pattern::new(&config.logs[0].path).unwrap();
+        assert!(pattern.matches_path(&bench.folder.path().join(name)));
+        assert!(!pattern.matches_path(&bench.folder.path().join("a1xy.log")));
+    }
+}
+
+#[test]
 fn a_pattern_is_tried_and_given_back_as_toml() {
     for (pattern, line) in [
         (
