@@ -158,6 +158,18 @@ fn refused_login(stack: &Stack, sshd: &Sshd, user: &str) {
     assert!(said.contains("Permission denied"), "{user}: {said}");
 }
 
+/// Whether the agent has a child named journalctl.
+fn has_reader(agent: &Process) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", agent.id()));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.split_whitespace().any(|child| {
+            fs::read_to_string(format!("/proc/{child}/comm"))
+                .is_ok_and(|name| name.trim() == "journalctl")
+        })
+    })
+}
+
 #[test]
 fn refused_logins_are_the_events_stored() {
     let Some(sshd) = program("sshd", "openssh-server") else {
@@ -175,7 +187,10 @@ fn refused_logins_are_the_events_stored() {
         return;
     };
     let sshd = start_sshd(&stack, &sshd);
-    let mut agent = stack.start_agent("bastion-01", "[sources.security]\njournal = true\n");
+    let mut agent = stack.start_agent(
+        "bastion-01",
+        "[sources.security]\njournal = true\njournal_idle_ms = 1000\n",
+    );
     stack.wait_number(
         "the agent's first beat",
         "SELECT count() FROM heartbeats",
@@ -220,6 +235,22 @@ fn refused_logins_are_the_events_stored() {
     let rolled_up =
         "SELECT toUInt64(sum(events)) FROM security_1m WHERE kind = 'ssh_login' AND status_id = 2";
     stack.wait_number("the roll-up of them", rolled_up, |events| events == total);
+
+    // Without a reader, since nothing comes: the next one is noticed all the same.
+    for seen_before in [3, 4] {
+        wait_for("the journal's reader to be ended", || {
+            match has_reader(&agent) {
+                true => Err("it runs".to_owned()),
+                false => Ok(()),
+            }
+        });
+        refused_login(&stack, &sshd, "root");
+        stack.wait_number("a refused login after a rest", &of("root"), |seen| {
+            seen > seen_before
+        });
+    }
+    let total = total + 2;
+    assert_eq!(stack.number(all), total);
 
     // Killed and started again, it reads on where it stood.
     agent.kill();

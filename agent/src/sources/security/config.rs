@@ -69,6 +69,8 @@ pub struct Config {
     pub journal_program: PathBuf,
     /// Where the journal lives; `auto` looks here for one that can be read.
     pub journal_directories: Vec<PathBuf>,
+    /// How long a reader is kept that has nothing to tell, ms; 0 is for ever.
+    pub journal_idle_ms: u64,
     /// Authentication logs, read where the journal is not. Paths or globs.
     pub auth_logs: Vec<String>,
     /// Zone of times in authentication logs that carry none: "local" or an offset such as "+02:00".
@@ -92,6 +94,7 @@ impl Default for Config {
                 PathBuf::from("/var/log/journal"),
                 PathBuf::from("/run/log/journal"),
             ],
+            journal_idle_ms: 30_000,
             auth_logs: vec!["/var/log/auth.log".to_owned(), "/var/log/secure".to_owned()],
             auth_log_zone: "local".to_owned(),
             audit_logs: Vec::new(),
@@ -131,6 +134,12 @@ impl Config {
                     return Err(format!("sources.security.{key}: {path:?}: {error}"));
                 }
             }
+        }
+        if self.journal_idle_ms != 0 && !(1_000..=3_600_000).contains(&self.journal_idle_ms) {
+            return Err(format!(
+                "sources.security.journal_idle_ms is {}; use 0, or 1000 to 3600000",
+                self.journal_idle_ms
+            ));
         }
         if !(1..=1024).contains(&self.max_files) {
             return Err(format!(

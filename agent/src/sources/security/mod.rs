@@ -41,7 +41,7 @@ use super::tail::zone::Zone;
 use super::tail::{Limits, Tailers};
 use super::{Moment, Rows, Source, SourceError, Worker};
 pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogFormat};
-use journal::{Journal, Position};
+use journal::{Journal, Position, Reading};
 use logs::FollowedLog;
 use logs::sink::LogSink;
 use sink::Sink;
@@ -112,9 +112,13 @@ impl SecuritySource {
         if journal {
             let now = Position::Since(moment.wall_ms.div_euclid(1000));
             let position = self.restored.journal.take().unwrap_or(now);
-            let program = self.config.journal_program.clone();
-            let audit = self.config.audit_logs.is_empty();
-            return Feed::Journal(Journal::new(program, position, audit));
+            let reading = Reading {
+                program: self.config.journal_program.clone(),
+                directories: self.config.journal_directories.clone(),
+                audit: self.config.audit_logs.is_empty(),
+                idle: Duration::from_millis(self.config.journal_idle_ms),
+            };
+            return Feed::Journal(Journal::new(reading, position));
         }
         if self.config.journal == JournalMode::Auto {
             tracing::warn!(

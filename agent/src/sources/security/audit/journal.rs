@@ -34,15 +34,16 @@ const TYPES: [(u32, &str); 23] = [
     (2103, "ANOM_LOGIN_ACCT"),
 ];
 
+/// The numbers of the types, as the journal has them.
+pub(in crate::sources::security) fn types() -> impl Iterator<Item = String> {
+    TYPES.iter().map(|(number, _)| number.to_string())
+}
+
 /// What journalctl is asked for besides programs' names.
 pub(in crate::sources::security) fn matches() -> impl Iterator<Item = String> {
     ["+".to_owned(), "_TRANSPORT=audit".to_owned()]
         .into_iter()
-        .chain(
-            TYPES
-                .iter()
-                .map(|(number, _)| format!("_AUDIT_TYPE={number}")),
-        )
+        .chain(types().map(|number| format!("_AUDIT_TYPE={number}")))
 }
 
 /// The line that auditd would write of a record. `None` for other types.

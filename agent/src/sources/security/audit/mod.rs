@@ -13,7 +13,7 @@ mod record;
 
 use super::event::{Kind, Status};
 use super::reading::{Outcome, Reading};
-pub(super) use journal::{line, matches as journal_matches};
+pub(super) use journal::{line, matches as journal_matches, types as journal_types};
 use record::{Record, Said, text, word};
 
 /// Service in rows.

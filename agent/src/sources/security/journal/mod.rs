@@ -4,8 +4,18 @@
 //! ends is started again behind the last entry, with a growing pause; while events wait to be
 //! handed over the pipe is left full, and journalctl waits too. Killed at [`Journal::stop`]; should
 //! the agent be killed, journalctl sees its output closed and ends (252 does at once). While there
-//! is no child, or the child sees only part of the journal, every run is an error: what is not
-//! there must not be taken for what did not happen.
+//! is no child where one is needed, or the child sees only part of the journal, every run is an
+//! error: what is not there must not be taken for what did not happen.
+//!
+//! journalctl takes more memory than all the rest of the agent. So a reader that has had nothing to
+//! tell for a while is ended, and [`watch::Watch`] looks at the journal's own counts instead; with
+//! the next entry of interest a reader starts behind the last one. Where the watch cannot tell, the
+//! reader stays, and one is started every [`REREAD`] whatever the watch says.
+
+mod file;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -15,6 +25,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use self::watch::Watch;
 use super::audit;
 use super::entry::FIELDS;
 use super::message::identifiers;
@@ -22,6 +33,9 @@ use crate::sources::SourceError;
 
 /// Longest entry, bytes. Messages of these programs have a kilobyte at most.
 const ENTRY_MAX_BYTES: usize = 64 * 1024;
+
+/// Read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Read in one run: some ten thousand entries.
 const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -34,6 +48,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// How long a child must have run for its end to count as the first one.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// Longest time without a reader.
+const REREAD: Duration = Duration::from_secs(15 * 60);
+
+/// Time between attempts to watch a journal that could not be watched.
+const WATCH_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// Where reading goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,14 +75,30 @@ pub(super) trait EntrySink {
     fn too_long(&mut self, bytes: u64);
 }
 
+/// How the journal is read.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// journalctl.
+    pub(super) program: PathBuf,
+    /// Where the journal's files are.
+    pub(super) directories: Vec<PathBuf>,
+    /// Whether the kernel's audit records are asked for.
+    pub(super) audit: bool,
+    /// How long a reader is kept that has nothing to tell; zero for ever.
+    pub(super) idle: Duration,
+}
+
 /// The journal and its reader.
 #[derive(Debug)]
 pub(super) struct Journal {
-    program: PathBuf,
+    reading: Reading,
     pub(super) position: Position,
-    /// Whether the kernel's audit records are asked for.
-    audit: bool,
     child: Option<Running>,
+    /// What was in the journal when the reader had told all, and since when nothing came.
+    watch: Option<(Watch, Instant)>,
+    /// There is no reader, since there is nothing to read. Until then.
+    resting_until: Option<Instant>,
+    watch_after: Option<Instant>,
     next_start: Option<Instant>,
     backoff: Duration,
     /// Why there is no child.
@@ -79,15 +115,19 @@ struct Running {
     complaint: Vec<u8>,
     /// Whether an entry came of it.
     has_read: bool,
+    /// Whether it wrote anything in this run.
+    is_telling: bool,
 }
 
 impl Journal {
-    pub(super) fn new(program: PathBuf, position: Position, audit: bool) -> Self {
+    pub(super) fn new(reading: Reading, position: Position) -> Self {
         Self {
-            program,
+            reading,
             position,
-            audit,
             child: None,
+            watch: None,
+            resting_until: None,
+            watch_after: None,
             next_start: None,
             backoff: BACKOFF_MIN,
             ended: String::new(),
@@ -101,6 +141,9 @@ impl Journal {
         sink: &mut S,
     ) -> Result<(), SourceError> {
         if self.child.is_none() {
+            if self.rests(now) {
+                return Ok(());
+            }
             if self.next_start.is_some_and(|at| now < at) {
                 return Err(SourceError::Other(self.ended.clone()));
             }
@@ -110,7 +153,7 @@ impl Journal {
                     self.pause(now);
                     self.ended = format!(
                         "cannot start {}: {error}; install systemd's journalctl or set sources.security.journal = false",
-                        self.program.display()
+                        self.reading.program.display()
                     );
                     return Err(SourceError::Other(self.ended.clone()));
                 }
@@ -131,13 +174,16 @@ impl Journal {
         match ended {
             Ok(false) if partly => Err(SourceError::Other(format!(
                 "{} sees only part of the journal; add the agent's user to the group systemd-journal",
-                self.program.display()
+                self.reading.program.display()
             ))),
             Ok(false) if empty => Err(SourceError::Other(format!(
                 "{} finds no journal; start systemd-journald or set sources.security.journal = false",
-                self.program.display()
+                self.reading.program.display()
             ))),
-            Ok(false) => Ok(()),
+            Ok(false) => {
+                self.rest(now);
+                Ok(())
+            }
             Ok(true) => Err(self.ended(now, None)),
             Err(error) => Err(self.ended(now, Some(&error))),
         }
@@ -148,7 +194,7 @@ impl Journal {
             Position::Since(seconds) => format!("--since=@{seconds}"),
             Position::Cursor(cursor) => format!("--after-cursor={cursor}"),
         };
-        let mut child = Command::new(&self.program)
+        let mut child = Command::new(&self.reading.program)
             // Without --no-tail it would begin ten entries before the end.
             .args([
                 "--output=json",
@@ -161,7 +207,8 @@ impl Journal {
             .arg(from)
             .args(identifiers().map(|name| format!("SYSLOG_IDENTIFIER={name}")))
             .args(
-                self.audit
+                self.reading
+                    .audit
                     .then(audit::journal_matches)
                     .into_iter()
                     .flatten(),
@@ -188,7 +235,66 @@ impl Journal {
             skipping: false,
             complaint: Vec::new(),
             has_read: false,
+            is_telling: false,
         })
+    }
+
+    /// Whether there is still nothing to read.
+    fn rests(&mut self, now: Instant) -> bool {
+        let Some(until) = self.resting_until else {
+            return false;
+        };
+        if let Some((watch, _)) = &mut self.watch
+            && now < until
+            && watch.has_more().is_ok_and(|more| !more)
+        {
+            return true;
+        }
+        self.resting_until = None;
+        self.watch = None;
+        false
+    }
+
+    /// Ends the reader once it has told all, and nothing came for a while.
+    fn rest(&mut self, now: Instant) {
+        let Some(running) = &self.child else {
+            return;
+        };
+        if self.reading.idle.is_zero() || running.is_telling || !running.buffer.is_empty() {
+            self.watch = None;
+            return;
+        }
+        let looked = match &mut self.watch {
+            None if self.watch_after.is_some_and(|after| now < after) => return,
+            None => Watch::open(&self.reading.directories, &self.asked()).map(|watch| {
+                self.watch = Some((watch, now));
+            }),
+            Some((watch, since)) => watch.has_more().map(|more| {
+                if more {
+                    *since = now;
+                }
+            }),
+        };
+        if let Err(error) = looked {
+            tracing::info!(source = "security", %error, "the journal cannot be watched, its reader stays");
+            self.watch = None;
+            self.watch_after = Some(now + WATCH_PAUSE);
+        }
+        let since = self.watch.as_ref().map(|(_, since)| *since);
+        if since.is_some_and(|since| now.saturating_duration_since(since) >= self.reading.idle) {
+            self.resting_until = Some(now + REREAD);
+            self.stop();
+        }
+    }
+
+    /// What the watch counts: all that the reader is asked for.
+    fn asked(&self) -> Vec<(&'static str, Vec<String>)> {
+        let names = identifiers().map(str::to_owned).collect();
+        let mut asked = vec![("SYSLOG_IDENTIFIER=", names)];
+        if self.reading.audit {
+            asked.push(("_AUDIT_TYPE=", audit::journal_types().collect()));
+        }
+        asked
     }
 
     /// Cleans up after a child that ended, and says why it did.
@@ -211,7 +317,7 @@ impl Journal {
         };
         self.ended = format!(
             "{} ended ({reason}): {}; it is started again in {} s, behind the last entry",
-            self.program.display(),
+            self.reading.program.display(),
             complaint.trim().escape_debug(),
             pause.as_secs()
         );
@@ -245,8 +351,9 @@ impl Running {
     /// Hands over whole lines. `true` when the child closed its output and all was taken.
     fn read<S: EntrySink>(&mut self, sink: &mut S, position: &mut Position) -> io::Result<bool> {
         let mut budget = RUN_MAX_BYTES;
-        let mut chunk = vec![0; ENTRY_MAX_BYTES];
+        let mut chunk = vec![0; CHUNK_BYTES];
         let mut closed = false;
+        self.is_telling = false;
         loop {
             self.take_lines(sink, position);
             if closed || budget == 0 || !sink.ready() {
@@ -258,6 +365,7 @@ impl Running {
             match out.read(&mut chunk) {
                 Ok(0) => closed = true,
                 Ok(have) => {
+                    self.is_telling = true;
                     self.buffer.extend_from_slice(&chunk[..have]);
                     budget = budget.saturating_sub(have);
                 }
