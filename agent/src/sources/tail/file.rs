@@ -16,6 +16,9 @@ use super::packed::{Filled, Packed};
 use super::{Before, LINE_MAX_BYTES, LineSink, Loss, Lost, Stretch};
 use crate::sources::SourceError;
 
+/// Read at once from a log that gains little, so that a tailer holds little.
+const FIRST_BUFFER_BYTES: usize = 8 * 1024;
+
 /// Read at once while lines are short.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -399,8 +402,8 @@ impl Followed {
         let Source::Plain(file) = &self.source else {
             return Ok(0);
         };
-        if buffer.len() < BUFFER_BYTES {
-            buffer.resize(BUFFER_BYTES, 0);
+        if buffer.is_empty() {
+            buffer.resize(FIRST_BUFFER_BYTES, 0);
         }
         loop {
             let anchor = self.mark.anchor_bytes();
@@ -413,6 +416,10 @@ impl Followed {
             let bytes = &buffer[..have];
             let done = hand_over(&mut self.mark, &mut self.skipping, bytes, &self.path, sink);
             if done > 0 || !sink.ready() {
+                // There is more: the next reads are larger.
+                if have == buffer.len() && have < BUFFER_BYTES {
+                    buffer.resize(BUFFER_BYTES, 0);
+                }
                 return Ok(done);
             }
             if have < buffer.len() || buffer.len() >= BUFFER_MAX_BYTES {
