@@ -4,7 +4,8 @@
 //! /proc/net/sockstat has the number in TIME_WAIT, and of all that are in use, from which those of
 //! every other state are taken away. The kernel then only walks its tables and writes what is rare.
 //! Measured with 19,000 established connections: 4 ms to walk 262,144 slots, 20 ms with the
-//! established ones written, 36 ms for /proc/net/tcp. The older of the two requests is used, since
+//! established ones written, 36 ms for /proc/net/tcp. With 100,000 sockets (`benches/sockets.rs`): 23 ms
+//! when all are established, 75 ms when half are closing, 232 ms for /proc/net/tcp. The older of the two requests is used, since
 //! it walks once for both families.
 
 use std::time::{Duration, Instant};
