@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use outbox::Outbox;
 use runtime::Agent;
-use spool::{Origin, Spool};
+use spool::{Opening, Origin};
 
 /// Prefix of environment variables that override the file: `CRMSCOPE_AGENT__COLLECTOR__ENDPOINT`.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_AGENT";
@@ -149,16 +149,20 @@ impl Config {
     /// Opens the spool and makes the sources.
     ///
     /// # Errors
-    /// When the spool cannot be used or holds batches of another agent, or the kernel does not
+    /// When the spool is in use or holds batches of another agent, when none may be made, or the kernel does not
     /// tell the boot id.
     pub fn build(self) -> Result<Agent, BuildError> {
-        let (mut spool, lost) = Spool::open(&self.state_dir.join("spool"), self.spool)?;
-        let agent_id = spool::owner::settle(
+        let mut opening = Opening::new(
             &self.state_dir,
-            &mut spool,
+            self.spool,
             &self.agent_id,
             self.agent_id_named,
         )?;
+        let opened = opening.open()?;
+        let agent_id = match &opened {
+            Some(opened) => opened.agent_id.clone(),
+            None => self.agent_id,
+        };
         let hostname = sources::host::facts::host_facts().hostname;
         if !self.agent_id_named && agent_id != hostname {
             tracing::warn!(
@@ -172,8 +176,12 @@ impl Config {
             boot_id: sources::host::facts::boot_id().map_err(BuildError::Boot)?,
             start_id: Id(fastrand::u128(..).to_le_bytes()),
         };
+        let outbox = match opened {
+            Some(opened) => Outbox::new(opened.spool, opened.lost, origin),
+            None => Outbox::closed(opening, origin),
+        };
         Ok(Agent {
-            outbox: Arc::new(Outbox::new(spool, lost, origin).with_aside()?),
+            outbox: Arc::new(outbox.with_aside()?),
             sources: self.sources.build(),
             intervals: self.intervals,
             uplink: self.collector,

@@ -15,17 +15,24 @@ use crmscope_proto::v1::{DropRange, Heartbeat, LaneState, SpoolState};
 use crmscope_proto::{Id, Lane};
 use tokio::sync::Notify;
 
-use crate::spool::{self, Origin, Record, Spool, SpoolError};
+use crate::spool::{self, Opening, Origin, Record, Spool, SpoolError};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Outbox {
     origin: Origin,
-    spool_id: Id,
-    spool: Mutex<Spool>,
+    place: Mutex<Place>,
     appended: Notify,
     /// For heartbeats while the disk takes none; it has none itself.
     aside: Option<Arc<Self>>,
+}
+
+/// Where batches are kept.
+#[derive(Debug)]
+enum Place {
+    Open(Box<Spool>),
+    /// Not yet: what is there cannot be read.
+    Closed(Box<Opening>),
 }
 
 impl Outbox {
@@ -41,14 +48,20 @@ impl Outbox {
     /// An outbox over an open spool, of which `lost` is to be recorded.
     #[must_use]
     pub fn new(mut spool: Spool, lost: Vec<DropRange>, origin: Origin) -> Self {
-        if let Err(error) = spool.record_drops(&origin, lost, crate::clock::wall_ms()) {
-            // A full disk is no reason not to watch.
-            tracing::error!(%error, "what was lost of the spool cannot be recorded yet");
-        }
+        record(&mut spool, lost, &origin);
+        Self::over(Place::Open(Box::new(spool)), origin)
+    }
+
+    /// An outbox over a spool that cannot be opened yet; [`Outbox::sync_due`] tries again.
+    #[must_use]
+    pub fn closed(opening: Opening, origin: Origin) -> Self {
+        Self::over(Place::Closed(Box::new(opening)), origin)
+    }
+
+    fn over(place: Place, origin: Origin) -> Self {
         Self {
-            spool_id: spool.spool_id(),
             origin,
-            spool: Mutex::new(spool),
+            place: Mutex::new(place),
             appended: Notify::new(),
             aside: None,
         }
@@ -78,10 +91,10 @@ impl Outbox {
         &self.origin
     }
 
-    /// Identifier of the spool's numbering.
+    /// Identifier of the spool's numbering; `None` while it is not open.
     #[must_use]
-    pub const fn spool_id(&self) -> Id {
-        self.spool_id
+    pub fn spool_id(&self) -> Option<Id> {
+        self.look(Spool::spool_id)
     }
 
     /// Spools contents and wakes the uplink. Of empty contents only the position is kept.
@@ -96,17 +109,12 @@ impl Outbox {
     ) -> Result<(), SpoolError> {
         if contents.items() == 0 {
             return match checkpoint {
-                Some(checkpoint) => self.lock().keep_checkpoint(lane, checkpoint),
+                Some(checkpoint) => self.with(|spool| spool.keep_checkpoint(lane, checkpoint)),
                 None => Ok(()),
             };
         }
-        self.lock().append(
-            &self.origin,
-            lane,
-            contents,
-            checkpoint,
-            crate::clock::wall_ms(),
-        )?;
+        let now_ms = crate::clock::wall_ms();
+        self.with(|spool| spool.append(&self.origin, lane, contents, checkpoint, now_ms))?;
         self.appended.notify_one();
         Ok(())
     }
@@ -118,10 +126,8 @@ impl Outbox {
     /// When the disk refuses for the first time. Whether the heartbeat is on it nobody knows then,
     /// so it must not be given again; the next one goes aside.
     pub fn beat(&self, heartbeat: Heartbeat) -> Result<(), SpoolError> {
-        let (taken, state) = {
-            let spool = self.lock();
-            (spool.takes_heartbeats(), spool.spool_state().to_wire())
-        };
+        let taken = self.look(Spool::takes_heartbeats).unwrap_or(false);
+        let state = self.spool_state().to_wire();
         match &self.aside {
             Some(aside) if !taken => aside.put_beat(heartbeat, state),
             _ => self.put_beat(heartbeat, state),
@@ -141,10 +147,11 @@ impl Outbox {
         self.append(Lane::Presence, &contents, None)
     }
 
-    /// Where the lane's source goes on from.
+    /// Where the lane's source goes on from, empty for nowhere; `None` while nobody knows, because
+    /// the spool is not open.
     #[must_use]
-    pub fn checkpoint(&self, lane: Lane) -> Vec<u8> {
-        self.lock().checkpoint(lane).to_vec()
+    pub fn checkpoint(&self, lane: Lane) -> Option<Vec<u8>> {
+        self.look(|spool| spool.checkpoint(lane).to_vec())
     }
 
     /// Batches to send; see [`Spool::read`].
@@ -158,7 +165,7 @@ impl Outbox {
         max_batches: usize,
         max_bytes: usize,
     ) -> Result<Vec<Record>, SpoolError> {
-        self.lock().read(lane, after, max_batches, max_bytes)
+        self.with(|spool| spool.read(lane, after, max_batches, max_bytes))
     }
 
     /// Frees what the collector settled.
@@ -166,36 +173,51 @@ impl Outbox {
     /// # Errors
     /// When the disk refuses.
     pub fn acknowledge(&self, lane: Lane, sequence: u64) -> Result<(), SpoolError> {
-        self.lock().acknowledge(lane, sequence)
+        self.with(|spool| spool.acknowledge(lane, sequence))
     }
 
     /// For a new connection: everything unacknowledged is to be sent again.
     pub fn rewind(&self) {
-        self.lock().rewind();
+        if let Place::Open(spool) = &mut *self.lock() {
+            spool.rewind();
+        }
     }
 
-    /// Accounting of every lane.
+    /// Accounting of every lane; of none while the spool is not open.
     #[must_use]
     pub fn states(&self) -> Vec<LaneState> {
-        self.lock().states()
+        self.look(Spool::states).unwrap_or_default()
     }
 
     /// Batches that wait in all lanes.
     #[must_use]
     pub fn queued_batches(&self) -> u64 {
-        self.lock().queued_batches()
+        self.look(Spool::queued_batches).unwrap_or_default()
     }
 
     /// What the spool holds, and what went through it.
     #[must_use]
     pub fn usage(&self) -> spool::Usage {
-        self.lock().usage()
+        self.look(Spool::usage).unwrap_or_default()
     }
 
-    /// Makes durable what waits for it longer than the sync interval.
+    /// Makes durable what waits for it longer than the sync interval, or opens the spool where it
+    /// could not be opened before.
     pub fn sync_due(&self, now: Instant) {
-        // After trouble, that is when it can be sent.
-        if self.lock().sync_due(now) {
+        let mut place = self.lock();
+        let news = match &mut *place {
+            // After trouble, that is when it can be sent.
+            Place::Open(spool) => spool.sync_due(now),
+            Place::Closed(opening) => match opening.open_again(now) {
+                Some(mut opened) => {
+                    record(&mut opened.spool, opened.lost, &self.origin);
+                    *place = Place::Open(Box::new(opened.spool));
+                    true
+                }
+                None => false,
+            },
+        };
+        if news {
             self.appended.notify_one();
         }
     }
@@ -203,7 +225,10 @@ impl Outbox {
     /// How the spool's disk does.
     #[must_use]
     pub fn spool_state(&self) -> spool::SpoolState {
-        self.lock().spool_state()
+        match &*self.lock() {
+            Place::Open(spool) => spool.spool_state(),
+            Place::Closed(opening) => opening.spool_state(),
+        }
     }
 
     /// Waits until something was appended since the last wait.
@@ -211,8 +236,34 @@ impl Outbox {
         self.appended.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Spool> {
+    /// Does something with the spool.
+    fn with<T>(
+        &self,
+        action: impl FnOnce(&mut Spool) -> Result<T, SpoolError>,
+    ) -> Result<T, SpoolError> {
+        match &mut *self.lock() {
+            Place::Open(spool) => action(spool),
+            Place::Closed(opening) => Err(opening.refusal()),
+        }
+    }
+
+    /// What the spool says; `None` while it is not open.
+    fn look<T>(&self, question: impl FnOnce(&Spool) -> T) -> Option<T> {
+        match &*self.lock() {
+            Place::Open(spool) => Some(question(spool)),
+            Place::Closed(_) => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
         // A panic while the lock was held left the files consistent: every step can end anywhere.
-        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn record(spool: &mut Spool, lost: Vec<DropRange>, origin: &Origin) {
+    if let Err(error) = spool.record_drops(origin, lost, crate::clock::wall_ms()) {
+        // A full disk is no reason not to watch.
+        tracing::error!(%error, "what was lost of the spool cannot be recorded yet");
     }
 }

@@ -105,9 +105,101 @@ fn a_source_that_panics_when_a_batch_is_made_goes_on_and_loses_no_row() {
         .unwrap();
     let rows: u64 = records.iter().map(|record| u64::from(record.items)).sum();
     assert_eq!(
-        surroundings.outbox.checkpoint(Lane::Security),
+        surroundings.outbox.checkpoint(Lane::Security).unwrap(),
         rows.to_le_bytes(),
         "rows and position match"
+    );
+}
+
+/// Reads from its position on, and counts how often it was looked at.
+struct Positioned {
+    position: Option<Vec<u8>>,
+    looks: Arc<AtomicU64>,
+}
+
+impl Source for Positioned {
+    fn name(&self) -> &'static str {
+        "positioned"
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::Requests
+    }
+
+    fn lane(&self) -> Lane {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        Lane::Requests
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn restore(&mut self, checkpoint: &[u8]) {
+        self.position = Some(checkpoint.to_vec());
+    }
+
+    fn collect(&mut self, _moment: Moment, _rows: &mut Rows<'_>) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        let mut position = self.position.clone().unwrap_or_else(|| b"nowhere".to_vec());
+        position.push(b'!');
+        Some(position)
+    }
+}
+
+#[test]
+fn a_source_with_a_position_waits_for_a_spool_that_is_not_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let [kept, root] = ["kept", "spool"].map(|name| directory.path().join(name));
+    let before = surroundings(&kept);
+    let position = Some(b"here".to_vec());
+    let outbox = &before.outbox;
+    outbox
+        .append(Lane::Requests, &Contents::default(), position)
+        .unwrap();
+    drop(before);
+    // In the place of a directory: nobody can read a spool there.
+    std::fs::write(&root, "").unwrap();
+    let config = spool::Config::default();
+    let mut opening = spool::Opening::new(directory.path(), config, "crm-web-01", true).unwrap();
+    assert!(opening.open().unwrap().is_none());
+    let surroundings = {
+        let other = surroundings(&directory.path().join("other"));
+        let origin = other.outbox.origin().clone();
+        Surroundings {
+            outbox: Arc::new(Outbox::closed(opening, origin)),
+            ..other
+        }
+    };
+    let looks = Arc::new(AtomicU64::new(0));
+    let source: Box<dyn Source> = Box::new(Positioned {
+        position: None,
+        looks: Arc::clone(&looks),
+    });
+    let watch = Arc::new(SourceWatch::new(source.as_ref()));
+    let own = vec![(source, watch)];
+    let worker = worker::spawn(Worker::Requests, own, surroundings.clone()).unwrap();
+    let begun = looks.load(Ordering::Relaxed);
+    while looks.load(Ordering::Relaxed) < begun + 3 && !worker.is_finished() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::fs::remove_file(&root).unwrap();
+    std::fs::rename(&kept, &root).unwrap();
+    surroundings
+        .outbox
+        .sync_due(Instant::now() + Duration::from_secs(3600));
+    surroundings.stop.stop();
+    worker.join().unwrap();
+    assert_eq!(
+        surroundings.outbox.checkpoint(Lane::Requests).unwrap(),
+        b"here!"
     );
 }
 

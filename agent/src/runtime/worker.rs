@@ -19,6 +19,9 @@ use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
 /// Rows a source with a position may hold while the disk refuses; then it stops reading.
 const HELD_MAX_ITEMS: usize = 100_000;
 
+/// Time between looks for a position that is not known yet.
+const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Longest time between runs that are made rarer.
 const STRETCHED_MAX: Duration = Duration::from_secs(60);
 
@@ -156,6 +159,8 @@ struct Task {
     held: Contents,
     due: Instant,
     flush_due: Instant,
+    /// The source has its position, or needs none.
+    restored: bool,
     /// The disk refused the last batch: the next attempt waits, also for what is urgent.
     refused: bool,
     /// The last error said, and when.
@@ -175,6 +180,7 @@ pub fn spawn(
     let mut tasks: Vec<Task> = sources
         .into_iter()
         .map(|(source, watch)| Task {
+            restored: source.lane() == Lane::Metrics,
             source,
             watch,
             held: Contents::default(),
@@ -187,9 +193,6 @@ pub fn spawn(
     std::thread::Builder::new()
         .name(format!("{worker:?}").to_lowercase())
         .spawn(move || {
-            for task in &mut tasks {
-                task.restore(&surroundings);
-            }
             loop {
                 let next = tasks
                     .iter()
@@ -237,17 +240,27 @@ impl Task {
         self.source.lane() != Lane::Metrics
     }
 
-    fn restore(&mut self, surroundings: &Surroundings) {
-        if self.has_position() {
-            let checkpoint = surroundings.outbox.checkpoint(self.source.lane());
+    /// Returns whether the source knows where to go on from. It waits for a spool that is not open:
+    /// read from anywhere else, lines would count twice or not at all.
+    fn restore(&mut self, surroundings: &Surroundings) -> bool {
+        if !self.restored
+            && let Some(checkpoint) = surroundings.outbox.checkpoint(self.source.lane())
+        {
+            self.restored = true;
             if !checkpoint.is_empty() {
                 self.source.restore(&checkpoint);
             }
         }
+        self.restored
     }
 
     fn step(&mut self, surroundings: &Surroundings) {
         let now = Instant::now();
+        if !self.restore(surroundings) {
+            self.due = now + RESTORE_INTERVAL;
+            self.flush_due = self.due;
+            return;
+        }
         if now >= self.due {
             let economy = surroundings.economy.get();
             let interval = interval_of(self.source.as_ref(), &surroundings.settings, economy);
@@ -342,7 +355,7 @@ impl Task {
     }
 
     fn finish(&mut self, surroundings: &Surroundings) {
-        if self.has_position() {
+        if self.has_position() && self.restore(surroundings) {
             self.collect(surroundings);
             self.flush(surroundings);
         }

@@ -36,6 +36,24 @@ pub enum SpoolError {
         /// The agent id of now.
         agent_id: String,
     },
+    /// It is there and cannot be opened yet.
+    #[error("spool {path} cannot be opened yet; it is tried again, and the log says why")]
+    Closed {
+        /// Directory of the spool.
+        path: PathBuf,
+    },
+    /// It was opened late, and belongs to another agent id than the one gone by.
+    #[error(
+        "{path} belongs to agent `{pinned}`, and this agent goes by `{agent_id}`, because that could not be read at its start; restart the agent, or set agent_id"
+    )]
+    Renamed {
+        /// The state directory.
+        path: PathBuf,
+        /// The agent id there.
+        pinned: String,
+        /// The agent id of now.
+        agent_id: String,
+    },
     /// The position of a source is larger than a record may hold.
     #[error("a checkpoint of {0} bytes is over the limit of {CHECKPOINT_MAX_BYTES}")]
     Checkpoint(usize),

@@ -26,6 +26,8 @@ pub enum SpoolState {
     Failing,
     /// It gives no answer in time.
     Stalled,
+    /// A spool is there and cannot be opened.
+    Unreadable,
 }
 
 impl SpoolState {
@@ -40,6 +42,7 @@ impl SpoolState {
             Self::Missing => "missing",
             Self::Failing => "failing",
             Self::Stalled => "stalled",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -54,6 +57,7 @@ impl SpoolState {
             Self::Missing => v1::SpoolState::Missing,
             Self::Failing => v1::SpoolState::Failing,
             Self::Stalled => v1::SpoolState::Stalled,
+            Self::Unreadable => v1::SpoolState::Unreadable,
         }
     }
 
@@ -80,6 +84,9 @@ impl SpoolState {
             Self::Failing => "see what the system's log says of the disk",
             Self::Stalled => {
                 "see why the disk, or the server that it is mounted from, does not answer"
+            }
+            Self::Unreadable => {
+                "do what the error says, or let the agent's user read and write all that is in it"
             }
         }
     }
@@ -124,6 +131,12 @@ impl Health {
         self.tell(&error.to_string());
     }
 
+    /// The spool cannot be opened.
+    pub(super) fn closed(&mut self, error: &str) {
+        self.disk = SpoolState::Unreadable;
+        self.tell(error);
+    }
+
     /// A lane had to drop, or holds so many bytes now.
     pub(super) fn quota(&mut self, position: usize, dropped: bool, bytes: u64, max_bytes: u64) {
         if dropped {
@@ -148,6 +161,13 @@ impl Health {
                 state = state.name(),
                 remedy = state.remedy(),
                 "the spool holds what it may; the oldest batches are dropped and reported"
+            ),
+            SpoolState::Unreadable => tracing::error!(
+                %path,
+                state = state.name(),
+                error,
+                remedy = state.remedy(),
+                "a spool is there and cannot be opened; it is tried again, heartbeats go on, metrics are held in memory as far as that goes, and logs wait"
             ),
             _ => tracing::error!(
                 %path,

@@ -23,6 +23,7 @@ mod identity;
 mod lane;
 mod numbering;
 mod open;
+mod opening;
 pub mod owner;
 mod record;
 mod room;
@@ -46,6 +47,7 @@ pub use error::SpoolError;
 use health::Health;
 pub use health::SpoolState;
 use lane::LaneSpool;
+pub use opening::{Opened, Opening};
 pub use record::{CHECKPOINT_MAX_BYTES, Record};
 
 /// The queues of all lanes.

@@ -77,7 +77,7 @@ impl Spool {
     }
 
     /// Whether nothing of a spool is there, for certain.
-    fn is_new(disk: &dyn Disk, path: &Path) -> bool {
+    pub(super) fn is_new(disk: &dyn Disk, path: &Path) -> bool {
         let has_no_segments = |lane: Lane| match Segment::list(disk, &path.join(lane.name())) {
             Ok(segments) => segments.is_empty(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,

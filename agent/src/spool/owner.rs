@@ -4,19 +4,26 @@
 //! wait would never get empty: it is refused, with the remedies. A spool in which nothing waits is
 //! handed over, and its numbering begins anew.
 
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use crmscope_proto::check_agent_id;
 
-use super::{Spool, SpoolError, disk};
+use super::disk::{self, DeadlineDisk, Disk, RealDisk};
+use super::{Spool, SpoolError};
 
 const FILE: &str = "agent_id";
 
 /// The pinned agent id; `None` when there is none that can be one.
 #[must_use]
 pub fn pinned(state_dir: &Path) -> Option<String> {
-    let text = fs::read_to_string(state_dir.join(FILE)).ok()?;
+    let disk = DeadlineDisk::new(Arc::new(RealDisk)).ok()?;
+    pinned_on(&disk, state_dir)
+}
+
+fn pinned_on(disk: &dyn Disk, state_dir: &Path) -> Option<String> {
+    let bytes = disk::read(disk, &state_dir.join(FILE)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
     let agent_id = text.trim();
     check_agent_id(agent_id).ok()?;
     Some(agent_id.to_owned())

@@ -129,6 +129,11 @@ impl Uplink {
 
     /// Connects, or keeps the session going until it ends or, when draining, until all is acknowledged.
     async fn step(&mut self, draining: bool) {
+        if self.outbox.spool_id().is_none() {
+            // Opening it counts as something new.
+            self.outbox.appended().await;
+            return;
+        }
         let ended = match &mut self.session {
             None => match self.connect().await {
                 Ok(session) => {

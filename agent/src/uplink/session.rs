@@ -72,6 +72,9 @@ impl Session {
         settings: Arc<Settings>,
         clock_offset: Arc<ClockOffset>,
     ) -> Result<Self, Ended> {
+        let spool_id = outbox
+            .spool_id()
+            .ok_or_else(|| Ended::Setup("the spool is not open".to_owned()))?;
         // Room for every window and what is said beside: sending never waits, so acks are always read.
         let (up, messages) = mpsc::channel(4 * WINDOW_MAX_BATCHES as usize + 64);
         let hello = Hello {
@@ -79,7 +82,7 @@ impl Session {
             agent_id: outbox.origin().agent_id.clone(),
             boot_id: outbox.origin().boot_id.to_wire(),
             start_id: outbox.origin().start_id.to_wire(),
-            spool_id: outbox.spool_id().to_wire(),
+            spool_id: spool_id.to_wire(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Some(host::facts::host_facts()),
             clock: Some(clock::read()),

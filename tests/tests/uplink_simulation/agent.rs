@@ -100,7 +100,7 @@ impl Agent {
     /// The accounting of every lane, by the name it has in the log.
     pub(crate) fn states(&self) -> Vec<(Key, LaneState)> {
         let outbox = self.outbox();
-        let name = |lane| (self.name.clone(), outbox.spool_id(), lane);
+        let name = |lane| (self.name.clone(), outbox.spool_id().unwrap(), lane);
         let states = outbox.states().into_iter();
         states.map(|state| (name(state.lane()), state)).collect()
     }

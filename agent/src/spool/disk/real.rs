@@ -10,49 +10,61 @@ use super::{Disk, DiskFile, Lock};
 #[derive(Debug)]
 pub(in crate::spool) struct RealDisk;
 
+/// The same error with the path. Errors of open files stay as they are: their numbers tell a bad
+/// sector from other trouble.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Disk for RealDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        fs::create_dir_all(path).map_err(at(path))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         // A lock that is there can be taken on a disk that takes no writes any more.
-        let file = File::create(path).or_else(|error| File::open(path).map_err(|_| error))?;
+        let file = File::create(path)
+            .or_else(|error| File::open(path).map_err(|_| error))
+            .map_err(at(path))?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock::of(file))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(at(path)(error.into())),
         }
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(directory)?
+        fs::read_dir(directory)
+            .map_err(at(directory))?
             .map(|entry| entry.map(|entry| entry.path()))
             .collect()
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(File::open(path)?))
+        Ok(Box::new(File::open(path).map_err(at(path))?))
     }
 
     fn open_for_writing(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+        let file = OpenOptions::new().write(true).open(path);
+        Ok(Box::new(file.map_err(at(path))?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(File::create(path)?))
+        Ok(Box::new(File::create(path).map_err(at(path))?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        fs::rename(from, to).map_err(at(from))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(path).map_err(at(path))
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        File::open(path)
+            .and_then(|directory| directory.sync_all())
+            .map_err(at(path))
     }
 }
 

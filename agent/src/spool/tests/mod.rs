@@ -6,6 +6,7 @@ mod eviction;
 mod faults;
 mod full_disk;
 mod model;
+mod opening;
 mod owner;
 mod power;
 mod simulated;

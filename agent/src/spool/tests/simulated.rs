@@ -25,6 +25,10 @@ pub(super) enum Trouble {
     Flaky(u8),
     /// No answer: the operation under way is done later, or never; all others end at once.
     Stalled,
+    /// This error from everything.
+    Unreadable(rustix::io::Errno),
+    /// `EACCES` from everything that writes.
+    Forbidden,
     /// The process is killed: what it still tries does nothing.
     Killed,
 }
@@ -138,6 +142,8 @@ impl World {
             None | Some(Trouble::Full) => Ok(Answer::InTime),
             Some(Trouble::ReadOnly) => Err(error(Errno::ROFS)),
             Some(Trouble::Failing | Trouble::Killed) => Err(error(Errno::IO)),
+            Some(Trouble::Unreadable(errno)) => Err(error(errno)),
+            Some(Trouble::Forbidden) => Err(error(Errno::ACCESS)),
             Some(Trouble::Stalled) => {
                 if self.is_late() {
                     return Ok(Answer::Late);
@@ -159,6 +165,7 @@ impl World {
     fn answer(&self) -> io::Result<()> {
         match self.trouble {
             Some(Trouble::Stalled) => Err(error(rustix::io::Errno::TIMEDOUT)),
+            Some(Trouble::Unreadable(errno)) => Err(error(errno)),
             _ => Ok(()),
         }
     }
@@ -338,6 +345,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Option<Lock>> {
+        self.world().answer()?;
         Ok(Some(Lock::default()))
     }
 

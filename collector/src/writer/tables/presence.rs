@@ -38,6 +38,7 @@ const fn name(state: SpoolState) -> &'static str {
         SpoolState::Missing => "missing",
         SpoolState::Failing => "failing",
         SpoolState::Stalled => "stalled",
+        SpoolState::Unreadable => "unreadable",
     }
 }
 
