@@ -1,8 +1,8 @@
 //! From contents to numbered records, and back to what a record says was dropped.
 
 use crmscope_proto::payload::{Contents, open};
-use crmscope_proto::v1::{Batch, DropRange};
-use crmscope_proto::{Lane, seal};
+use crmscope_proto::v1::{Batch, DropRange, LaneState};
+use crmscope_proto::{Id, Lane, seal};
 use prost::Message as _;
 
 use super::{Origin, Record};
@@ -81,4 +81,18 @@ pub(super) fn drops_of(batch: &[u8]) -> Vec<DropRange> {
         .ok()
         .and_then(|batch| open(&batch).ok());
     contents.map_or_else(Vec::new, |contents| contents.drops)
+}
+
+/// What the newest heartbeat of an encoded batch says of lanes that are numbered under `spool_id`.
+pub(super) fn lane_states_of(batch: &[u8], spool_id: Option<Id>) -> Vec<LaneState> {
+    let Ok(batch) = Batch::decode(batch) else {
+        return Vec::new();
+    };
+    if Id::from_wire(&batch.spool_id).ok() != spool_id {
+        return Vec::new();
+    }
+    let newest = open(&batch)
+        .ok()
+        .and_then(|mut contents| contents.heartbeats.pop());
+    newest.map_or_else(Vec::new, |heartbeat| heartbeat.lanes)
 }

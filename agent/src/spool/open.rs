@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crmscope_proto::Lane;
 use crmscope_proto::v1::DropRange;
 
+use super::batches::lane_states_of;
 use super::damage::Damaged;
 use super::disk::{DeadlineDisk, Disk, FirstDisk, RealDisk};
 use super::health::Health;
@@ -125,7 +126,7 @@ impl Spool {
         let mut damaged = Damaged::new(Arc::clone(&disk), path);
         let stored_id = identity::stored(disk.as_ref(), path).map_err(refused)?;
         let (mut lost, mut recorded) = (Vec::new(), Vec::new());
-        let (mut numbering_lost, mut first_batch) = (false, None);
+        let (mut numbering_lost, mut first_batch, mut last_batch) = (false, None, None);
         let mut open_lane = |lane| -> Result<LaneSpool, SpoolError> {
             let (spool, damage) =
                 LaneSpool::open(&disk, path, lane, stored_id.is_some()).map_err(refused)?;
@@ -134,14 +135,21 @@ impl Spool {
             recorded.extend(damage.drops);
             numbering_lost |= damage.numbering_lost;
             first_batch = first_batch.take().or(damage.first_batch);
+            last_batch = damage.last_batch;
             Ok(spool)
         };
-        let lanes = [
+        let mut lanes = [
             open_lane(Lane::Metrics)?,
             open_lane(Lane::Requests)?,
             open_lane(Lane::Security)?,
             open_lane(Lane::Presence)?,
         ];
+        // The presence lane came last.
+        for state in last_batch.map_or_else(Vec::new, |batch| lane_states_of(&batch, stored_id)) {
+            if let Some(position) = state.lane().position() {
+                lanes[position].was_acknowledged(state.acked_sequence);
+            }
+        }
         let earlier_id = stored_id.or_else(|| identity::of_batch(&first_batch?));
         let spool_id = earlier_id
             .filter(|_| !numbering_lost)

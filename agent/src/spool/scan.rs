@@ -21,6 +21,10 @@ pub(super) struct Scan {
     pub(super) first_batch: Option<Vec<u8>>,
     /// Batches that report drops, with their sequences.
     pub(super) drops: Vec<(u64, Vec<u8>)>,
+    /// What the file ends with, where that looks like an append that was cut off.
+    pub(super) torn: Option<Piece>,
+    /// The last batch.
+    pub(super) last_batch: Option<Vec<u8>>,
     /// The last number that may have been given out, when the end is damaged.
     pub(super) used_up_to: Option<u64>,
 }
@@ -60,10 +64,19 @@ impl Scan {
                 }
             }
         }
+        let whole = usize::try_from(segment.bytes).unwrap_or(bytes.len());
+        if !damaged && whole < bytes.len() {
+            scan.torn = Some(Piece {
+                path: path.to_owned(),
+                offset: segment.bytes,
+                bytes: bytes[whole..].to_vec(),
+            });
+        }
         if damaged {
             // They may have been sent: their numbers must not be used again.
-            let tail = usize::try_from(segment.bytes).map_or(&[][..], |whole| &bytes[whole..]);
-            let counted = segment.last_sequence.saturating_add(most_records(tail));
+            let counted = segment
+                .last_sequence
+                .saturating_add(most_records(&bytes[whole..]));
             let seen = open.last().map_or(0, |record| record.sequence);
             scan.used_up_to = Some(counted.max(seen));
         }
@@ -83,8 +96,9 @@ impl Scan {
                 self.drops.push((record.sequence, record.batch.clone()));
             }
             if self.first_batch.is_none() {
-                self.first_batch = Some(record.batch);
+                self.first_batch = Some(record.batch.clone());
             }
+            self.last_batch = Some(record.batch);
         }
     }
 }

@@ -30,6 +30,8 @@ pub(in crate::spool) struct Damage {
     pub(in crate::spool) pieces: Vec<Piece>,
     /// The first batch, from which the spool id can be recovered.
     pub(in crate::spool) first_batch: Option<Vec<u8>>,
+    /// The last batch of all.
+    pub(in crate::spool) last_batch: Option<Vec<u8>>,
     /// Waiting batches that report drops.
     pub(in crate::spool) drops: Vec<Vec<u8>>,
     /// Nothing tells any more which sequences were given out: numbering needs a new spool id.
@@ -66,6 +68,7 @@ impl LaneSpool {
             directory,
             tail: Tail::default(),
             reserved_sequence: 0,
+            saved_next_sequence: stored.next_sequence,
             unsaved: false,
             skipped: false,
             unproven: false,
@@ -121,6 +124,7 @@ impl LaneSpool {
         let (mut used_up_to, mut newest) = (None, None);
         // Of files that were renamed: what is appended must not take their place.
         let mut names_up_to = 0;
+        let mut torn: Option<Piece> = None;
         for (named, path) in Segment::list(disk.as_ref(), &self.directory)? {
             let (segment, scan) = Scan::run(disk.as_ref(), &path, named)?;
             let records = &scan.records;
@@ -131,7 +135,8 @@ impl LaneSpool {
             }
             damage.pieces.extend(scan.pieces.iter().cloned());
             if records.is_empty() && scan.pieces.is_empty() {
-                // The first append to it was cut off; it never was one.
+                // The first append to it was cut off; it never was one, unless later ones say so.
+                torn = torn.or(scan.torn);
                 self.clear_away(&path);
                 continue;
             }
@@ -149,6 +154,9 @@ impl LaneSpool {
                 continue;
             }
             newest = newest.max(last).or(Some(0));
+            let next = records.first().map_or(named, |&(first, _)| first);
+            damage.pieces.extend(self.cut_off(torn.take(), &gaps, next));
+            torn = scan.torn;
             for &(sequence, created_ms) in records {
                 gaps.pass(sequence, created_ms);
             }
@@ -165,6 +173,7 @@ impl LaneSpool {
             if damage.first_batch.is_none() {
                 damage.first_batch = scan.first_batch;
             }
+            damage.last_batch = scan.last_batch.or(damage.last_batch.take());
             let waiting = |&(sequence, _): &(u64, Vec<u8>)| sequence > self.settled_sequence;
             let drops = scan.drops.into_iter().filter(waiting);
             damage.drops.extend(drops.map(|(_, batch)| batch));
@@ -178,10 +187,38 @@ impl LaneSpool {
             .max(next_sequence)
             .max(used)
             .max(names_up_to.saturating_add(1));
+        let cut_off = self.cut_off(torn, &gaps, self.next_sequence);
+        damage.pieces.extend(cut_off);
         gaps.end(self.next_sequence - 1, gaps.last_ms());
         self.notice(&gaps);
         damage.lost = self.take_vanished();
         Ok(used > next_sequence)
+    }
+
+    /// What a segment ends with is damage, and no append that was cut off, when numbers behind it are
+    /// known to have been given out and nobody reported them.
+    fn cut_off(&self, torn: Option<Piece>, gaps: &Gaps, next_sequence: u64) -> Option<Piece> {
+        let first = gaps.last_sequence.saturating_add(1);
+        let last = next_sequence.saturating_sub(1);
+        let missing = self.lost(first, last, 0, 0);
+        torn.filter(|_| first <= last && !self.unreported(&missing).is_empty())
+    }
+
+    /// Takes over that everything up to `sequence` was acknowledged, as something else on the disk
+    /// says. Numbers that the lane does not know are gone from it, and are not used again.
+    pub(in crate::spool) fn was_acknowledged(&mut self, sequence: u64) {
+        if sequence < self.next_sequence || sequence > self.next_sequence.saturating_add(AHEAD_MAX)
+        {
+            return;
+        }
+        tracing::error!(lane = self.lane.name(), path = %self.directory.display(), first_sequence = self.next_sequence, last_sequence = sequence, "the end of the lane is gone from the disk; it was acknowledged before, and its numbers are not used again");
+        self.next_sequence = sequence.saturating_add(1);
+        self.acked_sequence = sequence;
+        self.settled_sequence = sequence;
+        (self.skipped, self.unsaved) = (true, true);
+        if let Err(error) = self.write_state() {
+            self.trouble = Some(error);
+        }
     }
 
     /// Removes a file that means nothing. One that stays is passed over at the next start again.

@@ -63,6 +63,8 @@ pub(super) struct LaneSpool {
     trouble: Option<io::Error>,
     dropped_batches: u64,
     dropped_items: u64,
+    /// The next number as the state file has it.
+    saved_next_sequence: u64,
     /// Acks that the state file does not have yet.
     unsaved: bool,
     /// What an earlier process left in the last segment may not be durable.
@@ -349,7 +351,9 @@ impl LaneSpool {
             checkpoint: self.acked_checkpoint.clone(),
             reported: self.reported.clone(),
         };
+        let next_sequence = state.next_sequence;
         state::write(self.disk.as_ref(), &self.directory, state)?;
+        self.saved_next_sequence = next_sequence;
         (self.unsaved, self.skipped) = (false, false);
         Ok(())
     }
@@ -361,11 +365,11 @@ impl Drop for LaneSpool {
             let lane = self.lane.name();
             tracing::warn!(lane, %error, batches = self.tail.records.len(), "the newest batches are not on disk and are lost");
         }
-        if self.unsaved
-            && let Err(error) = self.write_state()
-        {
+        // The next start is to know what was given out, whatever becomes of the segments.
+        let stale = self.unsaved || self.saved_next_sequence < self.next_sequence;
+        if stale && let Err(error) = self.write_state() {
             let lane = self.lane.name();
-            tracing::warn!(lane, %error, "acks are not kept; their batches are sent again");
+            tracing::warn!(lane, %error, "the state is not kept; what is acknowledged already may be sent again");
         }
     }
 }

@@ -19,6 +19,18 @@ fn filled() -> tempfile::TempDir {
     directory
 }
 
+/// The same, killed after `more`: what an orderly stop writes down is not there.
+fn filled_and_killed(more: impl FnOnce(&mut Spool)) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut spool, _) = open_spool(directory.path());
+    for number in 1..=COUNT {
+        append_at(&mut spool, number);
+    }
+    more(&mut spool);
+    kill(spool, Lane::Requests);
+    directory
+}
+
 fn append_at(spool: &mut Spool, number: u64) {
     let created_ms = i64::try_from(number).unwrap() * 1_000;
     spool
@@ -149,7 +161,7 @@ fn a_bit_flipped_in_the_last_length() {
 
 #[test]
 fn a_torn_tail() {
-    let directory = filled();
+    let directory = filled_and_killed(|_| {});
     change(&requests(directory.path())[0], |bytes| {
         bytes.truncate(bytes.len() - 7);
     });
@@ -159,6 +171,48 @@ fn a_torn_tail() {
     assert!(ranges.is_empty(), "{ranges:?}");
     append_at(&mut spool, 5);
     assert_eq!(all_of(&mut spool, Lane::Requests).len(), 5);
+}
+
+#[test]
+fn an_end_that_is_cut_off_after_an_orderly_stop() {
+    for cut in [|_: &[u8]| 7, record_length] {
+        let directory = filled();
+        let file = &requests(directory.path())[0];
+        change(file, |bytes| {
+            let length = bytes.len() - cut(bytes);
+            bytes.truncate(length);
+        });
+        let (mut spool, left, ranges) = start(directory.path());
+        assert_eq!(left, [1, 2, 3, 4]);
+        assert_eq!(spans(&ranges), [(5, 5)]);
+        append_at(&mut spool, 6);
+        assert_eq!(
+            sequences(&all_of(&mut spool, Lane::Requests)),
+            [1, 2, 3, 4, 6]
+        );
+    }
+}
+
+#[test]
+fn what_is_cut_off_and_was_acknowledged_is_known_from_a_heartbeat() {
+    let directory = filled_and_killed(|spool| {
+        all_of(spool, Lane::Requests);
+        spool.acknowledge(Lane::Requests, 4).unwrap();
+        let mut contents = beat(1);
+        contents.heartbeats[0].lanes = spool.states();
+        spool
+            .append(&origin(), Lane::Presence, &contents, None, 6_000)
+            .unwrap();
+    });
+    change(&requests(directory.path())[0], |bytes| {
+        bytes.truncate(bytes.len() / 2);
+    });
+    let (mut spool, left, ranges) = start(directory.path());
+    assert!(left.is_empty(), "{left:?}");
+    assert!(ranges.is_empty(), "it was acknowledged: {ranges:?}");
+    // That 5 was given out too, nothing tells any more.
+    append_at(&mut spool, 5);
+    assert_eq!(sequences(&all_of(&mut spool, Lane::Requests)), [5]);
 }
 
 #[test]
@@ -176,6 +230,7 @@ fn a_truncated_segment() {
     let named: Vec<_> = (ranges[0].first_sequence..=ranges[0].last_sequence).collect();
     assert_eq!(named, gone);
     assert_eq!((ranges[0].first_ms, ranges[0].last_ms), (1_000, 3_000));
+    assert_eq!(kept_aside(directory.path()).len(), 1);
 }
 
 #[test]
