@@ -1,5 +1,6 @@
 //! Two writers on a real broker: each is killed, frozen and joined by a third, and so are the
-//! broker and ClickHouse, under load. Each batch is stored once.
+//! broker and ClickHouse, under load. Each batch is stored once. And a broker whose topics take
+//! too little.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,11 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use common::agent::connect;
 use common::log::{End, Log, entry};
 use common::rows::{batch, contents};
 use common::{Collector, Engine};
-use crmscope_local::kafka::Cluster;
+use crmscope_local::kafka::{Cluster, Settings};
 use crmscope_proto::Lane;
+use crmscope_proto::v1::collector_message::Kind as Answer;
 
 /// A dead writer's session, a broker's start and a busy machine take their time.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -183,4 +186,50 @@ async fn killing_freezing_and_joining_writers_loses_and_doubles_nothing() {
             .await;
         assert_eq!(gone, 0.0, "{}", collector.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_takes_too_little_is_named_and_mended_by_apply() {
+    if !crmscope_local::kafka::gate().unwrap() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(1);
+    settings.properties = vec![("message.max.bytes".to_owned(), "65536".to_owned())];
+    let cluster = tokio::task::block_in_place(|| Cluster::start_with(directory.path(), settings));
+    let cluster = cluster.unwrap();
+    let log = Log::on(cluster.bootstrap(), PARTITIONS).await;
+    let mut config = log.config("").replace("roles.ingest = false\n", "");
+    config += "kafka.replication_factor = 1\nkafka.min_insync_replicas = 1\n";
+    for lane in Lane::BY_URGENCY {
+        let partitions = if lane == Lane::Metrics { PARTITIONS } else { 1 };
+        config += &format!("kafka.partitions.{} = {partitions}\n", lane.name());
+    }
+    // Ingest alone: it needs no ClickHouse.
+    let collector = Collector::start_at("http://127.0.0.1:9", &(config + "roles.writer = false\n"));
+    wait("what the topic takes to be named", async || {
+        let (status, _, body) = collector.get("/readyz").await;
+        let named = body.contains("takes 65536 bytes at most (max.message.bytes)")
+            && body.contains("run `crmscope-collector topics apply`");
+        if status == 503 && named {
+            Ok(())
+        } else {
+            Err(format!("{status} {body}"))
+        }
+    })
+    .await;
+    // Agents wait, as what they send may not fit.
+    let mut agent = connect(collector.ingest, "app-01").await.unwrap();
+    let heartbeats = batch("app-01", Lane::Presence, 1, &contents(Lane::Presence, 1, 2));
+    agent.send(&heartbeats).await.unwrap();
+    assert!(matches!(agent.next().await.unwrap(), Answer::Throttle(_)));
+    wait("apply", async || {
+        match collector.command(&["topics", "apply"]) {
+            (Some(0), _) => Ok(()),
+            (_, text) => Err(text),
+        }
+    })
+    .await;
+    agent.acked(Lane::Presence, 1).await.unwrap();
+    collector.ready().await;
 }

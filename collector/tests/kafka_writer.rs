@@ -12,8 +12,8 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::log::{GROUP, Log, entry};
-use common::rows::{batch, contents};
+use common::exact::{PATIENCE, append, is_exact, metrics, wait_number};
+use common::log::{GROUP, Log};
 use common::{Collector, Engine};
 use crmscope_collector::judge::Entry;
 use crmscope_collector::kafka::plan::Plan;
@@ -22,82 +22,6 @@ use crmscope_collector::writer::block::{Beside, LogPartition, Origin, build_with
 use crmscope_proto::Lane;
 use prometheus_client::registry::Registry;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-
-/// Polls end early; an engine on a loaded machine may need a minute for its schema alone.
-const PATIENCE: Duration = Duration::from_secs(300);
-const AGENTS: [&str; 3] = ["app-01", "db-01", "web-01"];
-
-fn metrics(agent: &str, sequence: u64, last: u64) -> Entry {
-    entry(&batch(
-        agent,
-        Lane::Metrics,
-        sequence,
-        &contents(Lane::Metrics, sequence, last + 1),
-    ))
-}
-
-async fn wait_number(engine: &Engine, collector: &Collector, sql: &str, want: u64) {
-    let started = Instant::now();
-    loop {
-        let asked = engine.client().query_raw(sql).fetch_one::<u64>().await;
-        if asked.as_ref().is_ok_and(|number| *number >= want) {
-            return;
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "{sql}: {asked:?} instead of {want}\n{}",
-            collector.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits for so many metrics batches, and checks that each is there once, at every level.
-async fn is_exact(engine: &Engine, collector: &Collector, batches: u64) {
-    let ledger = "SELECT count() FROM crmscope.ledger";
-    wait_number(engine, collector, ledger, batches).await;
-    for (sql, want) in [
-        (ledger, batches),
-        ("SELECT sum(batches) FROM crmscope.ledger_1m", batches),
-        ("SELECT count() FROM crmscope.host_raw", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1m", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1h", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1d", batches * 5),
-        ("SELECT count() FROM crmscope.disk_raw", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.disk_1d", batches * 5),
-        (
-            "SELECT count() FROM (SELECT DISTINCT agent_id, spool_id, lane, first_sequence FROM crmscope.ledger)",
-            batches,
-        ),
-    ] {
-        // A view's rows come a moment after those of its table.
-        wait_number(engine, collector, sql, want).await;
-        assert_eq!(engine.number(sql).await, want, "{sql}\n{}", collector.log());
-    }
-    // A question has 10 s, which a loaded machine may exceed.
-    let started = Instant::now();
-    loop {
-        let (code, text) = collector.command(&["ledger"]);
-        if code == Some(0) {
-            return;
-        }
-        assert_ne!(code, Some(1), "{text}");
-        assert!(started.elapsed() < PATIENCE, "{text}");
-    }
-}
-
-/// Appends sequences `from` to `to` of every agent, and every fifth a second time.
-async fn append(log: &Log, from: u64, to: u64, partitions: i32) {
-    for sequence in from..=to {
-        for (agent, partition) in AGENTS.iter().zip((0..partitions).cycle()) {
-            let entry = metrics(agent, sequence, to);
-            log.append(&entry, partition).await;
-            if sequence % 5 == 0 {
-                log.append(&entry, partition).await;
-            }
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_writer_goes_on_where_it_was_and_poison_is_a_dead_letter() {

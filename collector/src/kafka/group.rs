@@ -56,6 +56,7 @@ pub struct Membership {
     observer: Observer,
     held: Mutex<HashMap<Key, Arc<Lease>>>,
     news: mpsc::UnboundedSender<News>,
+    quiet_max: Duration,
 }
 
 /// A member of the group.
@@ -130,12 +131,12 @@ impl Membership {
         for lease in held.values() {
             lease.give_up();
         }
-        let end = Instant::now() + QUIET_MAX;
+        let end = Instant::now() + self.quiet_max;
         for ((topic, partition), lease) in held {
             if !lease.wait_quiet(end) {
                 let text = format!(
                     "{topic}/{partition}: a commit is without an answer after {} s, and a rebalance takes the partition away; a later commit could overwrite the plan of the next owner, so this collector stops: start it again",
-                    QUIET_MAX.as_secs()
+                    self.quiet_max.as_secs()
                 );
                 let _ = self.news.send(News::Fatal(text));
             }
@@ -166,6 +167,7 @@ impl Group {
             observer: observer.clone(),
             held: Mutex::default(),
             news: news.clone(),
+            quiet_max: QUIET_MAX,
         };
         let consumer = BaseConsumer::from_config_and_context(&settings, membership)?;
         let topics: Vec<String> = Lane::BY_URGENCY.map(|lane| config.topic(lane)).to_vec();
@@ -369,6 +371,44 @@ fn poll(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_without_an_answer_ends_the_collector_and_one_with_does_not() {
+        let (news, mut told) = mpsc::unbounded_channel();
+        let membership = Membership {
+            observer: Observer::new("test"),
+            held: Mutex::default(),
+            news,
+            quiet_max: Duration::from_millis(20),
+        };
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition("crmscope.metrics.v1", 3);
+        let mut assigned = || {
+            membership.take(&partitions);
+            match told.try_recv() {
+                Ok(News::Assigned(mut assigned)) => assigned.remove(0).2,
+                other => panic!("{other:?} instead of a partition"),
+            }
+        };
+        let answered = assigned();
+        drop(answered.begin_commit().unwrap());
+        membership.give_up_all();
+        assert!(answered.is_lost() && answered.begin_commit().is_none());
+
+        let unanswered = assigned();
+        let commit = unanswered.begin_commit().unwrap();
+        membership.give_up_all();
+        assert!(unanswered.is_lost());
+        match told.try_recv() {
+            Ok(News::Fatal(text)) => assert!(
+                text.starts_with("crmscope.metrics.v1/3: a commit is without an answer"),
+                "{text}"
+            ),
+            other => panic!("{other:?} instead of an end"),
+        }
+        drop(commit);
+        assert!(told.try_recv().is_err());
+    }
 
     #[test]
     fn a_refusal_is_told_from_an_unknown_outcome() {

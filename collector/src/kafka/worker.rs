@@ -185,6 +185,9 @@ impl Worker {
         if mark.is_none() {
             self.prove_unused().await?;
         }
+        // From here on the partition has a lag, also while its first block does not get in.
+        let position = mark.as_ref().map_or(0, |mark| mark.offset);
+        self.shared.reached(&self.source, position);
         self.claim
             .read(mark)
             .map_err(|error: PlanError| Stop::Refused(error.to_string()))

@@ -147,6 +147,21 @@ impl Log {
             .expect("a committed offset");
     }
 
+    /// Takes away all records before an offset, as retention does.
+    pub(crate) async fn take_away(&self, lane: Lane, partition: i32, before: i64) {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .create()
+            .expect("an admin");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&topic(lane), partition, Offset::Offset(before))
+            .expect("an offset");
+        let answer = admin.delete_records(&list, &AdminOptions::new()).await;
+        for element in answer.expect("an answer").elements() {
+            element.error().expect("records are taken away");
+        }
+    }
+
     /// The group's offset and metadata.
     pub(crate) fn committed(&self, lane: Lane, partition: i32) -> (Option<i64>, String) {
         let mut list = TopicPartitionList::new();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 pub(crate) mod agent;
+pub(crate) mod exact;
 pub(crate) mod log;
 pub(crate) mod rows;
 
