@@ -1,4 +1,5 @@
-//! `crmscope-collector topics` on a real broker of Apache Kafka, also over TLS with a login.
+//! `crmscope-collector topics` on a real broker of Apache Kafka, also over TLS with a login, and
+//! with a certificate of the client.
 
 #![allow(
     clippy::unwrap_used,
@@ -144,4 +145,45 @@ fn logins_and_tls_pass_through() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("asking Kafka for topic"), "{text}");
     assert!(!text.contains("hush-hush"), "{text}");
+}
+
+#[test]
+fn a_certificate_of_the_client_passes_through() {
+    if !gate::kafka() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (certificate, key) = (path.join("client.pem"), path.join("client.key"));
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=crmscope-collector", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .expect("openssl, which makes the certificate");
+    assert!(made.status.success(), "{made:?}");
+    let mut settings = Settings::new(1);
+    settings.tls = true;
+    settings.properties = [
+        ("ssl.client.auth", "required".to_owned()),
+        ("ssl.truststore.type", "PEM".to_owned()),
+        ("ssl.truststore.location", certificate.display().to_string()),
+    ]
+    .map(|(key, value)| (format!("listener.name.clients.{key}"), value))
+    .to_vec();
+    let cluster = Cluster::start_with(&path.join("kafka"), settings).unwrap();
+    let trust = format!(
+        "security_protocol = \"ssl\"\nssl_ca_file = {:?}\n",
+        cluster.certificate().unwrap()
+    );
+    let known = format!("{trust}ssl_certificate_file = {certificate:?}\nssl_key_file = {key:?}\n");
+    apply(&config(path, "known.toml", &cluster, &known));
+    let stranger = config(path, "stranger.toml", &cluster, &trust);
+    let (code, text) = topics(&stranger, &["show"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("asking Kafka for topic"), "{text}");
 }
