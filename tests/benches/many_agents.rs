@@ -28,6 +28,7 @@ use crmscope_proto::v1::collector_message::Kind as Down;
 use crmscope_proto::v1::uplink_client::UplinkClient;
 use crmscope_proto::v1::{AgentMessage, Batch, ClockReading, CollectorMessage, Heartbeat, Hello};
 use crmscope_proto::{Lane, SeriesKind, seal};
+use crmscope_tests::load::cpu_seconds;
 use crmscope_tests::stack::TOKEN;
 use crmscope_tests::{Stack, now_ms};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -307,16 +308,4 @@ fn resident_bytes(id: u32) -> u64 {
     let statm = fs::read_to_string(format!("/proc/{id}/statm")).unwrap();
     let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
     pages * rustix::param::page_size() as u64
-}
-
-/// User and system time of a process, from the kernel's ticks of 10 ms.
-fn cpu_seconds(id: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 pub mod gate;
+pub mod load;
 pub mod neighbours;
 pub mod process;
 pub mod stack;
