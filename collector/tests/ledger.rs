@@ -34,6 +34,7 @@ async fn send(collector: &Collector) {
             .unwrap();
     }
     agent.acked(Lane::Metrics, 9).await.unwrap();
+    let now_ms = now_ms();
     let told = Contents {
         drops: vec![DropRange {
             spool_id: vec![3; 16],
@@ -41,8 +42,8 @@ async fn send(collector: &Collector) {
             first_sequence: 6,
             last_sequence: 7,
             items: 20,
-            first_ms: now_ms() - 600_000,
-            last_ms: now_ms() - 300_000,
+            first_ms: now_ms - 600_000,
+            last_ms: now_ms - 300_000,
             reason: DropReason::SpoolFull.into(),
         }],
         ..contents(Lane::Presence, 1, 12)
@@ -75,6 +76,9 @@ async fn what_is_missing_is_named_and_every_minute_adds_up() {
     let fates = (account.emitted, account.stored, account.dropped);
     assert_eq!(fates, (11, 4, 2), "{account:?}");
     assert_eq!((account.missing, account.in_flight), (3, 2), "{account:?}");
+
+    let times = "SELECT disposition, max(dateDiff('millisecond', first_created_at, created_at)) FROM crmscope.ledger GROUP BY disposition ORDER BY disposition";
+    assert_eq!(engine.text(times).await, "stored\t0\ndropped\t300000\n");
 
     let arguments = ["ledger", "--json", "--by-minute", "--lane", "metrics"];
     let (code, text) = collector.command(&arguments);

@@ -17,7 +17,7 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 2] = ["ledger_gaps", "shedding"];
+const EMPTY_WHEN_WHOLE: [&str; 3] = ["ledger_drops", "ledger_gaps", "shedding"];
 
 /// Values for the parameters that a query names.
 fn parameters(sql: &str) -> String {

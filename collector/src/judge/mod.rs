@@ -183,14 +183,21 @@ fn identify(batch: &Batch) -> Result<Identity, EnvelopeError> {
     })
 }
 
-/// Wall-clock time for a row about the range: the agent's, where it is one.
+/// Wall-clock times of the first and the last batch of the range: the agent's, where they are some.
 #[must_use]
-pub fn drop_time_ms(range: &DropRange, entry: &Entry) -> i64 {
-    if range.last_ms != 0 && in_range(range.last_ms, entry.received_ms) {
+pub fn drop_times_ms(range: &DropRange, entry: &Entry) -> (i64, i64) {
+    let known = |time_ms| time_ms != 0 && in_range(time_ms, entry.received_ms);
+    let last_ms = if known(range.last_ms) {
         range.last_ms
     } else {
         entry.created_ms
-    }
+    };
+    let first_ms = if known(range.first_ms) {
+        range.first_ms.min(last_ms)
+    } else {
+        last_ms
+    };
+    (first_ms, last_ms)
 }
 
 #[cfg(test)]

@@ -285,9 +285,16 @@ fn a_drop_range_has_the_agents_time_where_it_is_one() {
     let batch = seal(&drop_range(1, 2), envelope(Lane::Presence)).unwrap();
     let entry = judge(&batch, NOW + 5).unwrap();
     let mut range = entry.contents().unwrap().drops[0].clone();
-    for (last_ms, want) in [(0, NOW), (NOW - 9, NOW - 9), (NOW - YEAR_MS, NOW)] {
-        range.last_ms = last_ms;
-        assert_eq!(drop_time_ms(&range, &entry), want);
+    for (times_ms, want) in [
+        ((0, 0), (NOW, NOW)),
+        ((0, NOW - 9), (NOW - 9, NOW - 9)),
+        ((NOW - 30, NOW - 9), (NOW - 30, NOW - 9)),
+        ((NOW - 5, NOW - 9), (NOW - 9, NOW - 9)),
+        ((NOW - YEAR_MS, NOW - YEAR_MS), (NOW, NOW)),
+        ((NOW - 30, NOW - YEAR_MS), (NOW - 30, NOW)),
+    ] {
+        (range.first_ms, range.last_ms) = times_ms;
+        assert_eq!(drop_times_ms(&range, &entry), want);
     }
 }
 

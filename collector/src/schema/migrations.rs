@@ -69,4 +69,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(26, "0026_log_partition.sql"),
     file!(27, "0027_spool_state.sql"),
     file!(29, "0029_lost_lines.sql"),
+    file!(30, "0030_ledger_range_times.sql"),
 ];

@@ -48,6 +48,8 @@ queries! {
     LATENCY_BY_UPSTREAM = "latency_by_upstream";
     /// What became of what was emitted, by minute.
     LEDGER_BY_MINUTE = "ledger_by_minute";
+    /// Ranges of batches that agents gave up, with their times.
+    LEDGER_DROPS = "ledger_drops";
     /// The missing ranges of batches.
     LEDGER_GAPS = "ledger_gaps";
     /// The account of every batch, minute by minute.

@@ -3,7 +3,7 @@
 use crmscope_proto::Id;
 use crmscope_proto::v1::{DropRange, DropReason};
 
-use crate::judge::{Entry, Verdict, drop_time_ms};
+use crate::judge::{Entry, Verdict, drop_times_ms};
 use crate::writer::block::{Insert, Origin, uuid_order};
 use crate::writer::native::Block;
 use crate::writer::tables::{LANE, lane_number};
@@ -23,6 +23,8 @@ struct Row<'a> {
     bytes: u64,
     disposition: i8,
     reason: &'static str,
+    /// When the first and the last batch were made.
+    first_created_ms: i64,
     created_ms: i64,
 }
 
@@ -43,11 +45,13 @@ impl<'a> Row<'a> {
             bytes: entry.encoded.len() as u64,
             disposition,
             reason,
+            first_created_ms: entry.created_ms,
             created_ms: entry.created_ms,
         }
     }
 
     fn of_range(entry: &'a Entry, range: &DropRange) -> Self {
+        let (first_created_ms, created_ms) = drop_times_ms(range, entry);
         Self {
             entry,
             spool_id: Id::from_wire(&range.spool_id).unwrap_or_default(),
@@ -62,7 +66,8 @@ impl<'a> Row<'a> {
                 DropReason::SpoolCorrupt => "spool_corrupt",
                 DropReason::Unspecified => "unspecified",
             },
-            created_ms: drop_time_ms(range, entry),
+            first_created_ms,
+            created_ms,
         }
     }
 }
@@ -104,6 +109,8 @@ pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     );
     native.text("reason", rows.iter().map(|row| row.reason));
     native.datetime_ms("created_at", rows.iter().map(|row| row.created_ms));
+    let first_created = rows.iter().map(|row| row.first_created_ms);
+    native.datetime_ms("first_created_at", first_created);
     native.datetime_ms("received_at", rows.iter().map(|row| row.entry.received_ms));
     native.u64("block", rows.iter().map(|_| origin.block()));
     native.text("log_partition", rows.iter().map(|_| origin.log_partition()));
