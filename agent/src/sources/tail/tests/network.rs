@@ -9,6 +9,33 @@ use rustix::io::Errno;
 
 use super::*;
 
+/// Ends the tests when what is watched does not return: a reading that waits in the kernel for a
+/// mount can neither be woken nor fail by itself.
+struct Watch(std::sync::mpsc::Sender<()>);
+
+impl Watch {
+    fn start(what: &'static str, deadline: Instant) -> Self {
+        let (done, watched) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            // The reading may notice the deadline by itself.
+            let patience = Duration::from_secs(60);
+            let left = deadline.saturating_duration_since(Instant::now()) + patience;
+            if watched.recv_timeout(left) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("FAILED: {what}");
+                std::process::exit(101);
+            }
+        });
+        Self(done)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Also when the test fails by itself.
+        let _ = self.0.send(());
+    }
+}
+
 /// What servers of network file systems answer when they are in trouble.
 const FAULTS: [Errno; 5] = [
     Errno::STALE,
@@ -291,6 +318,7 @@ fn a_mount_that_hangs_holds_up_no_other_log() {
     let mut sink = Lines::default();
     let mut reader = tailers();
     let deadline = Instant::now() + Duration::from_secs(120);
+    let _watch = Watch::start("a reading waits for the mount that hangs", deadline);
     let mut until = |reader: &mut Tailers, sink: &mut Lines, lines: usize| {
         while sink.lines.len() < lines {
             assert!(Instant::now() < deadline, "{:?}", sink.lines);
