@@ -5,6 +5,7 @@ use crmscope_proto::v1::{Batch, DropRange, LaneState};
 use crmscope_proto::{Id, Lane, seal};
 use prost::Message as _;
 
+use super::record::SEQUENCE_MAX;
 use super::{Origin, Record};
 
 /// What is the same in all batches of one append.
@@ -80,7 +81,9 @@ pub(super) fn drops_of(batch: &[u8]) -> Vec<DropRange> {
     let contents = Batch::decode(batch)
         .ok()
         .and_then(|batch| open(&batch).ok());
-    contents.map_or_else(Vec::new, |contents| contents.drops)
+    let mut drops = contents.map_or_else(Vec::new, |contents| contents.drops);
+    drops.retain(|range| range.last_sequence <= SEQUENCE_MAX);
+    drops
 }
 
 /// What the newest heartbeat of an encoded batch says of lanes that are numbered under `spool_id`.

@@ -30,6 +30,10 @@ pub(super) const RECORD_MIN_BYTES: usize = HEADER_BYTES + 64;
 /// Longest checkpoint a source may keep, bytes: some 400 for each of the 4096 logs it may follow.
 pub const CHECKPOINT_MAX_BYTES: usize = 2 * 1024 * 1024;
 
+/// No agent gives out so many numbers: a higher one is damage, whatever its checksum, and none is
+/// ever counted beyond what fits.
+pub(super) const SEQUENCE_MAX: u64 = 1 << 62;
+
 /// A record, read or to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
@@ -102,7 +106,7 @@ impl Record {
         let Some(whole) = bytes.get(..length) else {
             return Parsed::Torn;
         };
-        if crc32fast::hash(&whole[8..]) != u32_at(4) {
+        if crc32fast::hash(&whole[8..]) != u32_at(4) || u64_at(16) > SEQUENCE_MAX {
             return Parsed::Corrupt;
         }
         let record = Self {
@@ -160,6 +164,24 @@ mod tests {
             drops: true,
             checkpoint: b"position".to_vec(),
             batch: vec![0, 255, 10, 13],
+        }
+    }
+
+    #[test]
+    fn a_number_that_nobody_gives_out_is_damage() {
+        for (sequence, whole) in [
+            (SEQUENCE_MAX, true),
+            (SEQUENCE_MAX + 1, false),
+            (u64::MAX, false),
+        ] {
+            let mut bytes = Vec::new();
+            Record {
+                sequence,
+                ..record()
+            }
+            .write_to(&mut bytes);
+            let parsed = Record::parse(&bytes);
+            assert_eq!(matches!(parsed, Parsed::Whole(..)), whole, "{sequence}");
         }
     }
 

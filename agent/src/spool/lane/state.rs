@@ -13,7 +13,7 @@ use crmscope_proto::v1::{DropRange, Payload};
 use prost::Message as _;
 
 use crate::spool::disk::{self, Disk, is_refusal, write_all_at};
-use crate::spool::record::{Parsed, Record};
+use crate::spool::record::{Parsed, Record, SEQUENCE_MAX};
 
 pub(super) const FILE: &str = "state";
 const RESERVE: &str = "reserve";
@@ -52,12 +52,20 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
         return Ok(Found::Damaged(bytes));
     };
     let (next_sequence, reported) = record.batch.split_at_checked(8).unwrap_or_default();
+    let next_sequence = next_sequence.try_into().map_or(1, u64::from_le_bytes);
+    let settled_sequence = record.created_ms.cast_unsigned().max(record.sequence);
+    if next_sequence.max(settled_sequence) > SEQUENCE_MAX {
+        return Ok(Found::Damaged(bytes));
+    }
+    let mut reported =
+        Payload::decode(reported).map_or_else(|_| Vec::new(), |payload| payload.drops);
+    reported.retain(|range| range.last_sequence <= SEQUENCE_MAX);
     Ok(Found::State(State {
         acked_sequence: record.sequence,
-        settled_sequence: record.created_ms.cast_unsigned().max(record.sequence),
+        settled_sequence,
         checkpoint: record.checkpoint,
-        next_sequence: next_sequence.try_into().map_or(1, u64::from_le_bytes),
-        reported: Payload::decode(reported).map_or_else(|_| Vec::new(), |payload| payload.drops),
+        next_sequence,
+        reported,
     }))
 }
 

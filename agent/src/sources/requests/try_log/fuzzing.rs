@@ -35,7 +35,13 @@ pub fn try_log(data: &[u8]) {
     let (said, log) = data.split_at(end);
     let pattern = choice % 3 == 2;
     let options = Options {
-        file: OsStr::from_bytes(if pattern { b"a.log" } else { said }).into(),
+        // No file has an empty name.
+        file: OsStr::from_bytes(if pattern || said.is_empty() {
+            b"a.log"
+        } else {
+            said
+        })
+        .into(),
         format: (choice % 3 == 1).then(|| Format::ALL[usize::from(choice / 3) % Format::ALL.len()]),
         pattern: pattern.then(|| String::from_utf8_lossy(said).into_owned()),
         max_lines: None,
