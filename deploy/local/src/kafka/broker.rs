@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::cluster::Settings;
 use super::fetch::Kafka;
+use super::properties::Ports;
 use super::{KafkaError, file_error};
 
 /// How long a broker may take to serve. Four seconds when a core is free.
@@ -52,6 +53,7 @@ pub struct Broker {
     id: u16,
     home: PathBuf,
     port: u16,
+    ways: Vec<u16>,
     running: Mutex<Option<Running>>,
 }
 
@@ -107,7 +109,7 @@ impl Broker {
         kafka: Kafka,
         id: u16,
         home: PathBuf,
-        port: u16,
+        ports: &Ports,
         properties: &str,
     ) -> Result<Self, KafkaError> {
         let path = home.join("server.properties");
@@ -118,7 +120,8 @@ impl Broker {
             kafka,
             id,
             home,
-            port,
+            port: ports.clients,
+            ways: ports.ways.clone(),
             running: Mutex::new(None),
         })
     }
@@ -295,6 +298,15 @@ impl Broker {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port for what comes by a way; see [`Settings::ways`].
+    ///
+    /// # Panics
+    /// When there is no such way.
+    #[must_use]
+    pub fn way(&self, index: usize) -> u16 {
+        self.ways[index]
     }
 
     /// The file in which it says what it does.

@@ -25,6 +25,10 @@ pub struct Settings {
     /// Clients must log in as this user with this password, by PLAIN or SCRAM-SHA-512. Letters,
     /// digits, `-` and `_` only.
     pub sasl: Option<(String, String)>,
+    /// Other ways by which clients come, in plain, such as proxies: for each way, the port of
+    /// 127.0.0.1 under which it reaches broker 1, 2 and so on. Clients that begin on a way stay on
+    /// it, since brokers tell them these ports; what arrives there goes to [`Broker::way`].
+    pub ways: Vec<Vec<u16>>,
     /// Further lines of `server.properties`; they win over those written here.
     pub properties: Vec<(String, String)>,
 }
@@ -37,6 +41,7 @@ impl Settings {
             brokers,
             tls: false,
             sasl: None,
+            ways: Vec::new(),
             properties: Vec::new(),
         }
     }
@@ -57,6 +62,13 @@ impl Settings {
             return Err(KafkaError::Settings(format!(
                 "a cluster has 1 or 3 brokers, not {}",
                 self.brokers
+            )));
+        }
+        let brokers = usize::from(self.brokers);
+        if let Some(way) = self.ways.iter().find(|way| way.len() != brokers) {
+            return Err(KafkaError::Settings(format!(
+                "a way has a port for each of {brokers} brokers, not {}",
+                way.len()
             )));
         }
         let is_plain = |text: &String| {
@@ -176,8 +188,7 @@ fn start(
     settings: &Settings,
     keys: Option<&Keys>,
 ) -> Result<Vec<Broker>, KafkaError> {
-    let ports =
-        reserve(settings.brokers).map_err(file_error("take a port of 127.0.0.1 for", directory))?;
+    let ports = reserve(settings).map_err(file_error("take a port of 127.0.0.1 for", directory))?;
     let cluster_id = cluster_id();
     let mut brokers = Vec::new();
     for id in 1..=settings.brokers {
@@ -191,8 +202,8 @@ fn start(
         }
         fs::create_dir_all(&home).map_err(file_error("make", &home))?;
         let text = properties::text(id, &ports, &home.join("data"), settings, keys);
-        let port = ports[usize::from(id) - 1].clients;
-        brokers.push(Broker::new(kafka.clone(), id, home, port, &text)?);
+        let own = &ports[usize::from(id) - 1];
+        brokers.push(Broker::new(kafka.clone(), id, home, own, &text)?);
     }
     // Together: a quorum is ready only when most of it is there, and two cores do two at once.
     let formats: Vec<_> = brokers
@@ -212,11 +223,16 @@ fn start(
 }
 
 /// Ports that stay this process's, so that a broker comes back on them.
-fn reserve(brokers: u16) -> std::io::Result<Vec<Ports>> {
-    (0..brokers)
+fn reserve(settings: &Settings) -> std::io::Result<Vec<Ports>> {
+    (0..settings.brokers)
         .map(|_| {
             Ok(Ports {
                 clients: ports::reserve()?,
+                ways: settings
+                    .ways
+                    .iter()
+                    .map(|_| ports::reserve())
+                    .collect::<Result<_, _>>()?,
                 internal: ports::reserve()?,
                 controller: ports::reserve()?,
             })
@@ -249,6 +265,8 @@ mod tests {
         two.tls = true;
         assert!(two.validate().is_ok());
         assert_eq!(two.protocol(), "SASL_SSL");
+        two.ways = vec![vec![1, 2, 3], vec![4, 5]];
+        assert!(two.validate().is_err());
     }
 
     #[test]

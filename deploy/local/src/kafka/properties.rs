@@ -7,9 +7,11 @@ use super::cluster::Settings;
 use super::tls::Keys;
 
 /// Ports of one broker, on 127.0.0.1.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ports {
     pub(super) clients: u16,
+    /// Of clients that come another way, in the order of [`Settings::ways`].
+    pub(super) ways: Vec<u16>,
     /// Between brokers: never with SASL or TLS, whatever clients must use.
     pub(super) internal: u16,
     pub(super) controller: u16,
@@ -23,7 +25,7 @@ pub(super) fn text(
     settings: &Settings,
     keys: Option<&Keys>,
 ) -> String {
-    let own = all[usize::from(id) - 1];
+    let own = &all[usize::from(id) - 1];
     let replicas = all.len();
     let in_sync = if replicas >= 3 { 2 } else { 1 };
     let voters: Vec<_> = (1..)
@@ -46,6 +48,9 @@ pub(super) fn text(
         settings.protocol(),
         data.display(),
     );
+    if !settings.ways.is_empty() {
+        text.push_str(&ways(id, own, settings));
+    }
     // Topics are made on purpose, with the partitions they need.
     text.push_str("auto.create.topics.enable=false\n");
     let _ = write!(
@@ -101,4 +106,26 @@ pub(super) fn text(
         let _ = writeln!(text, "{key}={value}");
     }
     text
+}
+
+/// Listeners again, with one for each way, which tells its clients the ports of that way.
+fn ways(id: u16, own: &Ports, settings: &Settings) -> String {
+    let protocol = settings.protocol();
+    let own_listeners = format!(
+        "CLIENTS://127.0.0.1:{},INTERNAL://127.0.0.1:{}",
+        own.clients, own.internal
+    );
+    let mut listeners = format!("{own_listeners},CONTROLLER://127.0.0.1:{}", own.controller);
+    let mut advertised = own_listeners;
+    let mut protocols = format!("CLIENTS:{protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    for (number, (port, way)) in own.ways.iter().zip(&settings.ways).enumerate() {
+        let told = way[usize::from(id) - 1];
+        let _ = write!(listeners, ",WAY{number}://127.0.0.1:{port}");
+        let _ = write!(advertised, ",WAY{number}://127.0.0.1:{told}");
+        let _ = write!(protocols, ",WAY{number}:PLAINTEXT");
+    }
+    // The last line with a name counts.
+    format!(
+        "listeners={listeners}\nadvertised.listeners={advertised}\nlistener.security.protocol.map={protocols}\n"
+    )
 }
