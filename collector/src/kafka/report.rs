@@ -68,7 +68,7 @@ async fn one(
     let mut created = false;
     if found.layout.is_none() && apply {
         created = topics.create(lane).await?;
-        found = topics.look(lane).await?;
+        found = topics.look_at_created(lane).await?;
     }
     // Settings first: of what is refused, they are right at least.
     let changes = std::mem::take(&mut found.changes);
@@ -80,7 +80,7 @@ async fn one(
     if apply && !changes.is_empty() {
         found.changes.clone_from(&changes);
         topics.change(&found).await?;
-        found = topics.look(lane).await?;
+        found = topics.look_at_created(lane).await?;
         state = if created {
             State::Created
         } else {

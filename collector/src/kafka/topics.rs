@@ -245,6 +245,18 @@ impl TopicsError {
         Self::Kafka { what, error }
     }
 
+    /// Whether the broker that was asked does not know the topic.
+    const fn is_unheard_of(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing(_)
+                | Self::Refused {
+                    code: RDKafkaErrorCode::UnknownTopicOrPartition,
+                    ..
+                }
+        )
+    }
+
     /// Whether somebody has to change something, rather than a broker come back.
     #[must_use]
     pub const fn is_lasting(&self) -> bool {
@@ -391,14 +403,29 @@ impl Topics {
             Some(Err((_, code))) => return Err(refused(&topic, code)),
             None => return Err(self.error(what(), &KafkaError::Canceled)),
         };
+        Ok(created)
+    }
+
+    /// Looks at a lane's topic that was created. Each question goes to another broker, which may not
+    /// have heard of the topic that the one before knows: waits until all that is asked is answered.
+    ///
+    /// # Errors
+    /// When brokers do not answer, refuse to, or still do not know the topic after a minute.
+    pub async fn look_at_created(&self, lane: Lane) -> Result<Found, TopicsError> {
         let deadline = Instant::now() + PROPAGATION;
-        while self.layout(&topic).await?.is_none() {
+        loop {
+            let found = match self.look(lane).await {
+                Err(error) if error.is_unheard_of() => None,
+                found => Some(found?),
+            };
+            if let Some(found) = found.filter(|found| found.layout.is_some()) {
+                return Ok(found);
+            }
             if Instant::now() > deadline {
-                return Err(TopicsError::Missing(topic));
+                return Err(TopicsError::Missing(self.config.topic(lane)));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(created)
     }
 
     /// Makes the settings of a topic what they should be.
