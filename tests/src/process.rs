@@ -76,20 +76,41 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Stops it where it stands, or lets it go on.
+    ///
+    /// # Panics
+    /// When it was gone already: then something else ended it.
+    pub fn freeze(&mut self, frozen: bool) {
+        assert!(
+            self.is_running(),
+            "{} ended by itself:\n{}",
+            self.name,
+            self.log()
+        );
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success(), "{signal} to {}", self.name);
+    }
+
     /// Asks it to end, and waits.
     ///
     /// # Panics
     /// When it does not end.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
+        self.wait()
+    }
+
+    /// Asks it to end, without waiting.
+    pub fn ask_to_end(&mut self) {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        let name = self.name.clone();
-        wait_for(&format!("{name} to end"), || {
-            self.child
-                .try_wait()
-                .unwrap()
-                .ok_or_else(|| "still running".to_owned())
-        })
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits until it ends by itself.
