@@ -18,7 +18,7 @@ fn every_line_is_counted_once_or_lost_with_the_reason() {
         return;
     }
     let first = fastrand::u64(..1 << 40);
-    for seed in first..first + number("CRMSCOPE_SEEDS").unwrap_or(20) {
+    for seed in first..first + number("CRMSCOPE_SEEDS").unwrap_or(100) {
         History::new(seed).run();
     }
 }
