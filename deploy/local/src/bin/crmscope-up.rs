@@ -7,6 +7,9 @@ use crmscope_local::{drill, up};
 
 fn main() -> ExitCode {
     let arguments = up::Arguments::parse();
+    if let Some(up::Command::Drill(arguments)) = &arguments.command {
+        drill::namespace::enter(arguments);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

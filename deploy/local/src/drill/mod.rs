@@ -8,6 +8,7 @@
 
 mod faults;
 mod load;
+pub mod namespace;
 mod proof;
 mod proxy;
 mod report;
@@ -32,7 +33,7 @@ use table::Drill;
 /// Each drill starts ClickHouse, collectors, two agents and, where it needs them, Kafka brokers, of
 /// its own; writes access logs whose lines it counts; strikes; heals; waits until all is stored; and
 /// then checks the ledger and every table. Exit code 0: all whole; 1: a drill is not whole; 2: a
-/// drill could not run.
+/// drill could not run; 130: it was interrupted.
 #[derive(Clone, Debug, Parser)]
 pub struct Arguments {
     /// Drills to run; all of them when none is named.
@@ -70,16 +71,19 @@ pub enum Verdict {
     NotWhole,
     /// A drill could not run, so that nothing is known.
     CouldNotRun,
+    /// Stopped by a signal, so that nothing is known.
+    Interrupted,
 }
 
 impl Verdict {
-    /// Of the command: 0, 1 or 2.
+    /// Of the command: 0, 1, 2, or 130 as shells have it for Ctrl-C.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Whole => 0,
             Self::NotWhole => 1,
             Self::CouldNotRun => 2,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -99,9 +103,14 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Verdict> {
     // What is dropped on the way out takes its processes with it.
     tokio::select! {
         verdict = run_all(arguments, &drills) => verdict,
-        _ = terminate.recv() => bail!("stopped by a signal; no verdict"),
-        _ = interrupt.recv() => bail!("stopped by Ctrl-C; no verdict"),
+        _ = terminate.recv() => Ok(stopped("a signal")),
+        _ = interrupt.recv() => Ok(stopped("Ctrl-C")),
     }
+}
+
+fn stopped(by: &str) -> Verdict {
+    say(&format!("stopped by {by}; no verdict"));
+    Verdict::Interrupted
 }
 
 async fn run_all(arguments: &Arguments, drills: &[&'static Drill]) -> anyhow::Result<Verdict> {

@@ -57,6 +57,7 @@ impl Outcome {
             Verdict::Whole => "whole",
             Verdict::NotWhole => "NOT WHOLE",
             Verdict::CouldNotRun => "COULD NOT RUN",
+            Verdict::Interrupted => "INTERRUPTED",
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) const DRILLS: &[Drill] = &[
     },
     Drill {
         name: "full-spool-disk",
-        about: "fill the file system of an agent's spool (as root: a tmpfs of 16 MiB)",
+        about: "fill the file system of an agent's spool (a tmpfs of 16 MiB; as root, or in a namespace)",
         brokers: 0,
         fault: Fault::FillDisk,
     },

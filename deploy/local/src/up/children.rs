@@ -15,7 +15,11 @@ use super::http;
 /// How long a process may take to end before it is killed. The collector flushes, the engine closes.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Children in the order of their start; they are stopped in the opposite order.
+/// How long killed processes may take to be gone.
+const KILL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Children in the order of their start; they are stopped in the opposite order. What is left when
+/// they are dropped is killed, and gone then: nothing writes into a directory that is to be removed.
 #[derive(Debug, Default)]
 pub(crate) struct Children(Vec<(&'static str, Child)>);
 
@@ -138,6 +142,23 @@ impl Children {
                 ));
                 let _ = child.kill().await;
             }
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.0 {
+            let _ = child.start_kill();
+        }
+        let end = Instant::now() + KILL_DEADLINE;
+        while Instant::now() < end
+            && self
+                .0
+                .iter_mut()
+                .any(|(_, child)| matches!(child.try_wait(), Ok(None)))
+        {
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

@@ -34,7 +34,9 @@ impl SmallDisk {
             return Ok(None);
         }
         if !rustix::process::geteuid().is_root() {
-            bail!("only root may mount a small file system for the spool: run this drill as root");
+            bail!(
+                "a small file system for the spool may not be mounted here: run this drill as root, or where `unshare --map-root-user --mount` is allowed"
+            );
         }
         let path = stack.state_dir(0);
         fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
