@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::agent::connect;
+use common::exact::{PATIENCE, is_exact};
 use common::log::{End, Log, entry};
 use common::rows::{batch, contents};
 use common::{Collector, Engine};
@@ -23,8 +24,6 @@ use crmscope_local::kafka::{Cluster, Settings};
 use crmscope_proto::Lane;
 use crmscope_proto::v1::collector_message::Kind as Answer;
 
-/// A dead writer's session, a broker's start and a busy machine take their time.
-const PATIENCE: Duration = Duration::from_secs(300);
 const PARTITIONS: i32 = 4;
 const AGENTS: i32 = 6;
 
@@ -153,33 +152,7 @@ async fn killing_freezing_and_joining_writers_loses_and_doubles_nothing() {
     loading.await.unwrap();
     let batches = appended.load(Ordering::Relaxed);
     println!("{batches} batches");
-    for (sql, want) in [
-        ("SELECT count() FROM crmscope.ledger", batches),
-        ("SELECT sum(batches) FROM crmscope.ledger_1m", batches),
-        ("SELECT count() FROM crmscope.host_raw", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1m", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1h", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.host_1d", batches * 5),
-        ("SELECT count() FROM crmscope.disk_raw", batches * 5),
-        ("SELECT sum(ticks) FROM crmscope.disk_1d", batches * 5),
-    ] {
-        wait(sql, async || {
-            let now = ask(&engine, sql).await;
-            if now >= want {
-                Ok(())
-            } else {
-                Err(format!("{now} of {want}"))
-            }
-        })
-        .await;
-        assert_eq!(ask(&engine, sql).await, want, "{sql}");
-    }
-    wait("the ledger", async || {
-        let (code, text) = two.command(&["ledger"]);
-        assert_ne!(code, Some(1), "{text}");
-        if code == Some(0) { Ok(()) } else { Err(text) }
-    })
-    .await;
+    is_exact(&engine, &two, batches).await;
     for collector in [&one, &two] {
         let gone = collector
             .metric("log_offsets_gone_total{lane=\"metrics\"}")
