@@ -196,3 +196,68 @@ async fn a_view_that_an_upgrade_left_renamed_gets_its_name_back() {
     let names = "SELECT name FROM system.tables WHERE database = 'crmscope' AND name LIKE 'requests_1m_view%'";
     assert_eq!(engine.text(names).await, "requests_1m_view\n");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn collectors_that_start_together_leave_views_as_one_would() {
+    let mut engine = Engine::start();
+    let client = engine.client();
+    for file in BEFORE {
+        apply(&client, file).await;
+    }
+    let mut blocks = vec![insert(1, false), source_insert(1)];
+    for block in &blocks {
+        client.query_raw(block).execute().await.unwrap();
+    }
+    let starting: Vec<_> = (0..4)
+        .map(|_| {
+            let client = engine.client();
+            tokio::spawn(async move { schema::migrate(&client).await.unwrap() })
+        })
+        .collect();
+    let mut applied = Vec::new();
+    for collector in starting {
+        applied.extend(collector.await.unwrap().applied);
+    }
+    let once: std::collections::BTreeSet<_> = applied.iter().collect();
+    assert_eq!(once.len(), applied.len(), "{applied:?}");
+    blocks.extend([insert(2, true), source_insert(2)]);
+    for repetition in ["the first time", "after a restart"] {
+        for block in &blocks {
+            engine.client().query_raw(block).execute().await.unwrap();
+        }
+        for (group, column) in [("requests", "requests"), ("source", "runs")] {
+            let sums = sums(&engine, group, column).await;
+            assert_eq!(sums, [2; 4], "{group}, {repetition}");
+        }
+        engine.kill();
+        engine.resume();
+    }
+    let turns = "SELECT count() FROM system.tables WHERE name LIKE 'schema_turn%'";
+    assert_eq!(engine.number(turns).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_turn_of_a_collector_that_is_gone_is_taken_over() {
+    let engine = Engine::start();
+    let client = engine.client();
+    for file in BEFORE {
+        apply(&client, file).await;
+    }
+    apply(
+        &client,
+        "CREATE TABLE crmscope.schema_turn_gone (sign UInt8) ENGINE = Memory; \
+         INSERT INTO crmscope.schema_turn_gone SELECT 1",
+    )
+    .await;
+    assert!(!schema::migrate(&client).await.unwrap().applied.is_empty());
+    let turns = "SELECT count() FROM system.tables WHERE name LIKE 'schema_turn%'";
+    assert_eq!(engine.number(turns).await, 0);
+    // Without anything to change nobody waits for it.
+    apply(
+        &client,
+        "CREATE TABLE crmscope.schema_turn_gone (sign UInt8) ENGINE = Memory",
+    )
+    .await;
+    assert_eq!(schema::migrate(&client).await.unwrap().applied, [""; 0]);
+    assert_eq!(engine.number(turns).await, 1);
+}

@@ -2,13 +2,14 @@
 //!
 //! Owns every SQL file under `deploy/clickhouse`, compiled in, so that a collector and its schema
 //! cannot be of different versions. Promises: [`migrate`] may run at every start, twice, from
-//! several collectors together, and after a crash in the middle; it never drops or rewrites data,
-//! so ingest goes on meanwhile; a migration that was edited after it was applied is an error.
+//! several collectors together, which take turns, and after a crash in the middle; it never drops or
+//! rewrites data, so ingest goes on meanwhile; a migration that was edited after it was applied is an error.
 //! Leaves connecting, retries and rows to `storage` and `writer`.
 
 mod migrations;
 pub mod queries;
 mod statements;
+mod turn;
 mod views;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use migrations::{FOUNDATION, MIGRATIONS, Migration};
+use turn::Turn;
 
 /// Database of every table. The SQL files name it, so it cannot be configured.
 pub const DATABASE: &str = "crmscope";
@@ -94,6 +96,16 @@ pub enum SchemaError {
         /// What the server said.
         source: clickhouse::error::Error,
     },
+    /// Whose turn it is cannot be read or said.
+    #[error("take the turn to change the schema (a table crmscope.schema_turn_*): {0}")]
+    Turn(#[source] clickhouse::error::Error),
+    /// This collector gave no sign of life for too long.
+    #[error(
+        "another collector took the turn to change the schema, as this one was not heard of for \
+         {} s; what was applied stays, and the next try goes on from there",
+        turn::LEFT_AFTER.as_secs()
+    )]
+    TurnTaken,
     /// `crmscope.schema_migrations` cannot be read or written.
     #[error("crmscope.schema_migrations: {0}")]
     History(#[source] clickhouse::error::Error),
@@ -123,24 +135,43 @@ pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
         .with_database("system")
         .with_validation(false);
     run(&client, &FOUNDATION).await?;
-    views::finish(&client).await?;
-    let recorded = client
-        .query_raw("SELECT DISTINCT version, name, checksum FROM crmscope.schema_migrations ORDER BY version")
-        .fetch_all::<Recorded>()
-        .await
-        .map_err(SchemaError::History)?;
-    let (pending, mut report) = plan(MIGRATIONS, &recorded)?;
-    for migration in pending {
-        run(&client, migration).await?;
-        record(&client, migration).await?;
-        tracing::info!(file = migration.name, "migration applied");
-        report.applied.push(migration.name);
+    let (pending, mut report) = plan(MIGRATIONS, &recorded(&client).await?)?;
+    if !pending.is_empty() || views::is_one_away(&client).await? {
+        let turn = Turn::take(&client).await?;
+        let done = in_turn(&client, &turn).await;
+        // What went wrong first says more.
+        let ended = turn.end().await;
+        report = done?;
+        ended?;
     }
     run(&client, &DASHBOARDS).await?;
     if !report.newer.is_empty() {
         tracing::warn!(newer = ?report.newer, "the schema is newer than this collector");
     }
     Ok(report)
+}
+
+/// Does what is left to do when the turn came.
+async fn in_turn(client: &Client, turn: &Turn) -> Result<Report, SchemaError> {
+    views::finish(client).await?;
+    let (pending, mut report) = plan(MIGRATIONS, &recorded(client).await?)?;
+    for migration in pending {
+        turn.check().await?;
+        run(client, migration).await?;
+        record(client, migration).await?;
+        tracing::info!(file = migration.name, "migration applied");
+        report.applied.push(migration.name);
+    }
+    Ok(report)
+}
+
+/// What was applied.
+async fn recorded(client: &Client) -> Result<Vec<Recorded>, SchemaError> {
+    client
+        .query_raw("SELECT DISTINCT version, name, checksum FROM crmscope.schema_migrations ORDER BY version")
+        .fetch_all()
+        .await
+        .map_err(SchemaError::History)
 }
 
 /// What is still to be applied, given what was.

@@ -9,8 +9,8 @@
 //! Promises: a view is never left under its other name. A migration is recorded only after its views
 //! were renewed, and [`finish`] renames back, at every start, what a crash left in between.
 //! Leaves open: a block inserted between `MODIFY QUERY` and the renewal, whose outcome is unknown and
-//! which is repeated after it. A collector migrates before it writes, so this takes another one that
-//! writes meanwhile.
+//! which is repeated after it. A collector migrates before it writes, so this takes one of an older
+//! version that writes meanwhile.
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
@@ -45,23 +45,20 @@ pub(super) fn modified_by(statement: &str) -> Option<&str> {
     (next_is("MODIFY") && next_is("QUERY")).then_some(view)
 }
 
-/// Renames the view away and back. A collector that migrates at the same time may do one half of it.
+/// Renames the view away and back.
 pub(super) async fn renew(client: &Client, view: &str) -> Result<(), SchemaError> {
     rename(client, view, &format!("{view}{AWAY}")).await?;
     rename(client, &format!("{view}{AWAY}"), view).await
 }
 
+/// Whether a view has its other name: another collector renews it now, or one did not come to the end.
+pub(super) async fn is_one_away(client: &Client) -> Result<bool, SchemaError> {
+    away(client).await.map(|names| !names.is_empty())
+}
+
 /// Renames back what an earlier run left under its other name.
 pub(super) async fn finish(client: &Client) -> Result<(), SchemaError> {
-    let sql = format!(
-        "SELECT name FROM system.tables WHERE database = '{DATABASE}' AND endsWith(name, '{AWAY}') ORDER BY name"
-    );
-    let left = client
-        .query_raw(&sql)
-        .fetch_all::<Name>()
-        .await
-        .map_err(SchemaError::History)?;
-    for Name { name } in left {
+    for Name { name } in away(client).await? {
         let view = name.strip_suffix(AWAY).unwrap_or(&name);
         tracing::warn!(
             view,
@@ -72,7 +69,15 @@ pub(super) async fn finish(client: &Client) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Nothing happens where `from` is not there: another collector was faster.
+async fn away(client: &Client) -> Result<Vec<Name>, SchemaError> {
+    let sql = format!(
+        "SELECT name FROM system.tables WHERE database = '{DATABASE}' AND endsWith(name, '{AWAY}') ORDER BY name"
+    );
+    let names = client.query_raw(&sql).fetch_all().await;
+    names.map_err(SchemaError::History)
+}
+
+/// Nothing happens where `from` is not there.
 async fn rename(client: &Client, from: &str, to: &str) -> Result<(), SchemaError> {
     let sql = format!("RENAME TABLE IF EXISTS {DATABASE}.{from} TO {DATABASE}.{to}");
     client

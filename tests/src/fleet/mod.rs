@@ -150,13 +150,6 @@ impl Fleet {
             let (code, said) = fleet.collector_command(&["topics", "apply"]);
             assert_eq!(code, 0, "{said}");
         }
-        // By one of them: see `collector/src/schema/views.rs` on what two at once leave behind.
-        wait_for("the schema", || {
-            match fleet.collector_command(&["migrate"]) {
-                (0, _) => Ok(()),
-                (code, said) => Err(format!("{code}: {said}")),
-            }
-        });
         for number in 0..size.collectors {
             fleet.begin(Part::Collector(number));
         }
