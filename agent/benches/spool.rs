@@ -6,8 +6,8 @@
 //! ```
 //!
 //! DIRECTORY is on the disk to be measured (a temporary one by default), SECONDS the time for each
-//! figure (5 by default). Replay reads what the append left, so out of the page cache where that is
-//! large enough; the plain read has the same advantage.
+//! figure (5 by default). What is read was dropped from the page cache before, without the time for
+//! that. `seal` is what making batches of rows costs alone, which an append does too.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use crmscope_agent::spool::{Config, Origin, Spool};
 use crmscope_proto::payload::Contents;
-use crmscope_proto::v1::Heartbeat;
+use crmscope_proto::v1::{Batch, Heartbeat};
 use crmscope_proto::{Id, Lane};
+use prost::Message as _;
 
 /// Rows of a batch: one of a few kilobytes as agents send them, one near the largest.
 const ROWS: [usize; 2] = [100, 10_000];
@@ -30,6 +31,7 @@ const ROWS: [usize; 2] = [100, 10_000];
 /// A segment of the spool is about so long.
 const FILE_BYTES: u64 = 1024 * 1024;
 
+#[derive(Default)]
 struct Figure {
     bytes: u64,
     elapsed: Duration,
@@ -57,7 +59,9 @@ fn main() {
         "MB/s on {}, {seconds} s for each figure",
         directory.display()
     );
-    println!("lane      rows  batch bytes   append   plain  ratio    replay    plain  ratio");
+    println!(
+        "lane      rows  batch bytes     seal   append   plain  ratio    replay    plain  ratio"
+    );
     for lane in [Lane::Security, Lane::Metrics] {
         for rows in ROWS {
             measure(&directory, lane, rows, time);
@@ -68,6 +72,7 @@ fn main() {
 fn measure(directory: &Path, lane: Lane, rows: usize, time: Duration) {
     let root = tempfile::tempdir_in(directory).unwrap();
     let contents = contents(rows);
+    let sealing = sealing(lane, &contents, time);
     let (append, replay, batch_bytes) = spool(root.path(), lane, &contents, time);
     // Security is synced batch by batch, the others about every second.
     let sync_interval = if lane == Lane::Security {
@@ -78,8 +83,9 @@ fn measure(directory: &Path, lane: Lane, rows: usize, time: Duration) {
     let (write, read) = plain(root.path(), batch_bytes, sync_interval, time);
     let ratio = |ours: &Figure, limit: &Figure| ours.megabytes_per_s() / limit.megabytes_per_s();
     println!(
-        "{:8} {rows:5} {batch_bytes:12} {:8.1} {:7.1} {:6.2} {:9.1} {:8.1} {:6.2}",
+        "{:8} {rows:5} {batch_bytes:12} {:8.1} {:8.1} {:7.1} {:6.2} {:9.1} {:8.1} {:6.2}",
         lane.name(),
+        sealing.megabytes_per_s(),
         append.megabytes_per_s(),
         write.megabytes_per_s(),
         ratio(&append, &write),
@@ -103,6 +109,26 @@ fn contents(rows: usize) -> Contents {
         heartbeats: (0..rows).map(heartbeat).collect(),
         ..Contents::default()
     }
+}
+
+/// Batches made of the rows, and nothing done with them.
+fn sealing(lane: Lane, contents: &Contents, time: Duration) -> Figure {
+    let envelope = Batch {
+        agent_id: "crm-web-01".to_owned(),
+        boot_id: Id([1; 16]).to_wire(),
+        start_id: Id([2; 16]).to_wire(),
+        spool_id: Id([3; 16]).to_wire(),
+        lane: lane.into(),
+        ..Batch::default()
+    };
+    let start = Instant::now();
+    let mut figure = Figure::default();
+    while start.elapsed() < time {
+        let batch = crmscope_proto::seal(&contents.clone(), envelope.clone()).unwrap();
+        figure.bytes += batch.encode_to_vec().len() as u64;
+    }
+    figure.elapsed = start.elapsed();
+    figure
 }
 
 fn spool(root: &Path, lane: Lane, contents: &Contents, time: Duration) -> (Figure, Figure, usize) {
@@ -130,25 +156,21 @@ fn spool(root: &Path, lane: Lane, contents: &Contents, time: Duration) -> (Figur
         elapsed: start.elapsed(),
     };
     let batch_bytes = usize::try_from(append.bytes / batches).unwrap();
-    let start = Instant::now();
-    let (mut after, mut bytes) = (0, 0);
-    while start.elapsed() < time {
-        let records = spool.read(lane, after, 64, 4 * 1024 * 1024).unwrap();
-        let Some(last) = records.last() else {
-            spool.rewind();
-            after = 0;
-            continue;
-        };
-        after = last.sequence;
-        bytes += records
-            .iter()
-            .map(|record| record.batch.len() as u64)
-            .sum::<u64>();
+    let mut replay = Figure::default();
+    while replay.elapsed < time {
+        spool.rewind();
+        drop_from_cache(&root.join("spool"));
+        let start = Instant::now();
+        let mut after = 0;
+        loop {
+            let records = spool.read(lane, after, 64, 4 * 1024 * 1024).unwrap();
+            let Some(last) = records.last() else { break };
+            after = last.sequence;
+            let lengths = records.iter().map(|record| record.batch.len() as u64);
+            replay.bytes += lengths.sum::<u64>();
+        }
+        replay.elapsed += start.elapsed();
     }
-    let replay = Figure {
-        bytes,
-        elapsed: start.elapsed(),
-    };
     (append, replay, batch_bytes)
 }
 
@@ -183,24 +205,37 @@ fn plain(
         bytes,
         elapsed: start.elapsed(),
     };
-    let start = Instant::now();
-    let (mut bytes, mut buffer) = (0, vec![0; 1 << 20]);
-    for file in (0..files).cycle() {
-        if start.elapsed() >= time {
-            break;
-        }
-        let mut file = File::open(root.join(file.to_string())).unwrap();
-        loop {
-            let read = file.read(&mut buffer).unwrap();
-            if read == 0 {
-                break;
+    let mut read = Figure::default();
+    let mut buffer = vec![0; 1 << 20];
+    while read.elapsed < time {
+        drop_from_cache(root);
+        let start = Instant::now();
+        for file in 0..files {
+            let mut file = File::open(root.join(file.to_string())).unwrap();
+            loop {
+                let length = file.read(&mut buffer).unwrap();
+                if length == 0 {
+                    break;
+                }
+                read.bytes += length as u64;
             }
-            bytes += read as u64;
         }
+        read.elapsed += start.elapsed();
     }
-    let read = Figure {
-        bytes,
-        elapsed: start.elapsed(),
-    };
     (write, read)
+}
+
+/// So that the next read is the disk's.
+fn drop_from_cache(directory: &Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            drop_from_cache(&path);
+            continue;
+        }
+        let file = File::open(path).unwrap();
+        // Only what is written can be dropped.
+        file.sync_data().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
 }

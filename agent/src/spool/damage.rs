@@ -118,7 +118,7 @@ impl Damaged {
         }
         let written = disk
             .create(&path)
-            .and_then(|file| write_all_at(file.as_ref(), &piece.bytes, 0));
+            .and_then(|file| write_all_at(file.as_ref(), piece.bytes.clone().into(), 0));
         if let Err(error) = written {
             // Half of it would tell nothing, and take room from what counts.
             let _ = disk.remove(&path);

@@ -54,7 +54,7 @@ fn records(mut bytes: &[u8]) -> Vec<u8> {
 
 fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) {
     let file = disk.create(path).expect("memory takes a file");
-    write_all_at(file.as_ref(), bytes, 0).expect("memory takes the bytes");
+    write_all_at(file.as_ref(), bytes.to_vec().into(), 0).expect("memory takes the bytes");
 }
 
 fn read_all(spool: &mut Spool, lane: Lane) -> Vec<Record> {

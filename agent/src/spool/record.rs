@@ -65,6 +65,11 @@ pub(super) enum Parsed {
 }
 
 impl Record {
+    /// How many bytes it has in a segment.
+    pub(super) const fn encoded_bytes(&self) -> usize {
+        HEADER_BYTES + self.checkpoint.len() + self.batch.len()
+    }
+
     /// Appends the record's bytes.
     pub(super) fn write_to(&self, out: &mut Vec<u8>) {
         let start = out.len();

@@ -9,6 +9,9 @@ use super::record::{Parsed, Record};
 
 const EXTENSION: &str = "segment";
 
+/// What is read at a time.
+const READ_BYTES: u64 = 512 * 1024;
+
 /// What a segment holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
@@ -74,12 +77,13 @@ impl Segment {
     /// Writes records, which a sync makes durable. After a failure the file is to be reopened: what
     /// was written of them must not be followed by anything.
     pub(super) fn write(&mut self, file: &dyn DiskFile, records: &[Record]) -> io::Result<()> {
-        let mut encoded = Vec::new();
+        let length = records.iter().map(Record::encoded_bytes).sum();
+        let mut encoded = Vec::with_capacity(length);
         records
             .iter()
             .for_each(|record| record.write_to(&mut encoded));
-        write_all_at(file, &encoded, self.bytes)?;
-        self.bytes += encoded.len() as u64;
+        write_all_at(file, encoded.into(), self.bytes)?;
+        self.bytes += length as u64;
         self.batches += records.len() as u64;
         if let Some(last) = records.last() {
             self.last_sequence = last.sequence;
@@ -98,10 +102,21 @@ impl Segment {
         max_bytes: usize,
     ) -> io::Result<Reading> {
         let file = disk.open(&self.path)?;
-        let bytes = read_range(file.as_ref(), offset, self.bytes)?;
+        let read = |from, to| read_range(file.as_ref(), from, self.bytes.min(to));
+        // A part of it, as small batches stop at their number long before its end.
+        let (mut start, mut end) = (offset, offset + READ_BYTES);
+        let mut bytes = read(start, end)?;
         let (mut at, mut size) = (0, 0);
         let mut reading = Reading::default();
-        while at < bytes.len() && reading.records.len() < max_batches && size < max_bytes {
+        while reading.records.len() < max_batches && size < max_bytes {
+            if at == bytes.len() {
+                if bytes.is_empty() || end >= self.bytes {
+                    break;
+                }
+                (start, end, at) = (start + at as u64, start + at as u64 + READ_BYTES, 0);
+                bytes = read(start, end)?;
+                continue;
+            }
             match Record::parse(&bytes[at..]) {
                 Parsed::Whole(record, length) => {
                     at += length;
@@ -112,17 +127,22 @@ impl Segment {
                         reading.records.push(record);
                     }
                 }
+                // Cut off by the part's end, or damage, which is told with all that follows.
+                Parsed::Torn | Parsed::Corrupt if end < self.bytes => {
+                    (start, end, at) = (start + at as u64, self.bytes, 0);
+                    bytes = read(start, end)?;
+                }
                 Parsed::Torn | Parsed::Corrupt => {
                     let skipped = Record::skip(&bytes[at..]);
                     let bad = &bytes[at..at + skipped];
-                    Piece::note(&mut reading.pieces, self, offset + at as u64, bad);
+                    Piece::note(&mut reading.pieces, self, start + at as u64, bad);
                     at += skipped;
                 }
             }
         }
         // A file that got shorter has nothing more to say.
-        reading.ended = at >= bytes.len();
-        reading.offset = offset + at as u64;
+        reading.ended = at >= bytes.len() && (bytes.is_empty() || end >= self.bytes);
+        reading.offset = start + at as u64;
         Ok(reading)
     }
 

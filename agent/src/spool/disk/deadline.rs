@@ -13,6 +13,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Disk, DiskFile, Lock};
 
 /// A disk that is only slow answers by then; one that does not is not waited for.
@@ -194,20 +196,13 @@ impl DiskFile for DeadlineFile {
         self.run(|file| file.length())
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut owned = vec![0; bytes.len()];
-        let read = self.run(move |file| {
-            let length = file.read_at(&mut owned, offset)?;
-            owned.truncate(length);
-            Ok(owned)
-        })?;
-        bytes[..read.len()].copy_from_slice(&read);
-        Ok(read.len())
+    fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+        self.run(move |file| file.read_at(length, offset))
     }
 
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let owned = bytes.to_vec();
-        self.run(move |file| file.write_at(&owned, offset))
+    fn write_at(&self, bytes: &Bytes, offset: u64) -> io::Result<usize> {
+        let shared = bytes.clone();
+        self.run(move |file| file.write_at(&shared, offset))
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {

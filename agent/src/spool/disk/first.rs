@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::{Disk, DiskFile, Lock, write_all_at};
 
 /// Most bytes that are held.
@@ -55,7 +57,8 @@ impl FirstDisk {
                 self.real.create_directory(directory)?;
             }
             let copy = self.real.create(&path.with_added_extension(MOVING))?;
-            write_all_at(copy.as_ref(), &file.lock(), 0)?;
+            let bytes = Bytes::copy_from_slice(&file.lock());
+            write_all_at(copy.as_ref(), bytes, 0)?;
             copy.sync_data()?;
         }
         Ok(())
@@ -225,15 +228,14 @@ impl DiskFile for MemoryFile {
         Ok(self.lock().len() as u64)
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
         let held = self.lock();
         let from = usize::try_from(offset).map_or(held.len(), |offset| offset.min(held.len()));
-        let length = bytes.len().min(held.len() - from);
-        bytes[..length].copy_from_slice(&held[from..from + length]);
-        Ok(length)
+        let end = held.len().min(from.saturating_add(length));
+        Ok(held[from..end].to_vec())
     }
 
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, bytes: &Bytes, offset: u64) -> io::Result<usize> {
         let mut held = self.lock();
         let from = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let wanted = held.len().max(from + bytes.len());

@@ -14,6 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::{Buf as _, Bytes};
+
 pub(super) use deadline::DeadlineDisk;
 use deadline::DiskThread;
 pub(super) use first::FirstDisk;
@@ -102,17 +104,18 @@ pub(crate) trait DiskFile: fmt::Debug + Send + Sync {
     /// When the disk refuses.
     fn length(&self) -> io::Result<u64>;
 
-    /// Reads some bytes at `offset`; 0 at the end.
+    /// Reads some bytes at `offset`, at most `length`; none at the end. They are handed over, as they
+    /// may come from another thread.
     ///
     /// # Errors
     /// When the disk refuses.
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>>;
 
     /// Writes some of the bytes at `offset`, and returns how many.
     ///
     /// # Errors
     /// When the disk refuses.
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    fn write_at(&self, bytes: &Bytes, offset: u64) -> io::Result<usize>;
 
     /// Cuts the file off.
     ///
@@ -186,12 +189,12 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
 }
 
 /// Writes all of the bytes.
-pub(super) fn write_all_at(file: &dyn DiskFile, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+pub(super) fn write_all_at(file: &dyn DiskFile, mut bytes: Bytes, mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
-        match file.write_at(bytes, at) {
+        match file.write_at(&bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
-                bytes = &bytes[written..];
+                bytes.advance(written.min(bytes.len()));
                 at += written as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -210,7 +213,7 @@ pub(super) fn replace(
 ) -> io::Result<()> {
     let temporary = directory.join(format!("{name}.new"));
     let file = disk.create(&temporary)?;
-    write_all_at(file.as_ref(), bytes, 0)?;
+    write_all_at(file.as_ref(), Bytes::copy_from_slice(bytes), 0)?;
     file.sync_data()?;
     disk.rename(&temporary, &directory.join(name))?;
     disk.sync_directory(directory)
@@ -224,12 +227,12 @@ pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 
 /// The first bytes of a file, or the error.
 pub(super) fn read_exactly(file: &dyn DiskFile, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    let mut at = 0;
-    while at < bytes.len() {
-        match file.read_at(&mut bytes[at..], at as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => at += read,
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        match file.read_at(length - bytes.len(), bytes.len() as u64) {
+            Ok(more) if more.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(more) => append(&mut bytes, more),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -242,27 +245,31 @@ pub(super) fn read_exactly(file: &dyn DiskFile, length: u64) -> io::Result<Vec<u
 pub(super) fn read_range(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<Vec<u8>> {
     let bad_sector = rustix::io::Errno::IO.raw_os_error();
     let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    let mut at = 0;
-    while at < length {
-        match file.read_at(&mut bytes[at..], from + at as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        let (left, at) = (length - bytes.len(), from + bytes.len() as u64);
+        match file.read_at(left, at) {
+            Ok(more) if more.is_empty() => break,
+            Ok(more) => append(&mut bytes, more),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.raw_os_error() == Some(bad_sector) => {
-                let end = length.min(at + BLOCK_BYTES);
-                if let Ok(read) = file.read_at(&mut bytes[at..end], from + at as u64)
-                    && read > 0
-                {
-                    at += read;
-                } else {
-                    bytes[at..end].fill(0);
-                    at = end;
+                let block = left.min(BLOCK_BYTES);
+                match file.read_at(block, at) {
+                    Ok(more) if !more.is_empty() => append(&mut bytes, more),
+                    _ => bytes.resize(bytes.len() + block, 0),
                 }
             }
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(at);
     Ok(bytes)
+}
+
+/// Mostly the first piece is all there is, and needs no copy.
+fn append(bytes: &mut Vec<u8>, more: Vec<u8>) {
+    if bytes.is_empty() {
+        *bytes = more;
+    } else {
+        bytes.extend_from_slice(&more);
+    }
 }

@@ -114,7 +114,7 @@ pub(super) fn keep_reserve(disk: &dyn Disk, directory: &Path) {
     }
     let laid = disk
         .create(&path)
-        .and_then(|file| write_all_at(file.as_ref(), &vec![0; RESERVE_BYTES], 0));
+        .and_then(|file| write_all_at(file.as_ref(), vec![0; RESERVE_BYTES].into(), 0));
     if laid.is_err() {
         let _ = disk.remove(&path);
     }

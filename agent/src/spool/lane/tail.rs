@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::LaneSpool;
 use crate::spool::disk::{read_exactly, write_all_at};
-use crate::spool::record::{HEADER_BYTES, Record};
+use crate::spool::record::Record;
 use crate::spool::segment::Segment;
 
 /// Most bytes of records that wait to be synced.
@@ -49,8 +49,10 @@ impl Tail {
 }
 
 fn bytes_of(records: &[Record]) -> u64 {
-    let length = |record: &Record| HEADER_BYTES + record.checkpoint.len() + record.batch.len();
-    records.iter().map(|record| length(record) as u64).sum()
+    records
+        .iter()
+        .map(|record| record.encoded_bytes() as u64)
+        .sum()
 }
 
 impl LaneSpool {
@@ -166,7 +168,7 @@ impl LaneSpool {
                 Ok(writing) => {
                     // Where it cannot be read it cannot be written again either.
                     if let Ok(bytes) = read_exactly(file.as_ref(), last.bytes) {
-                        write_all_at(writing.as_ref(), &bytes, 0)?;
+                        write_all_at(writing.as_ref(), bytes.into(), 0)?;
                     }
                     writing.sync_data()?;
                     disk.sync_directory(&self.directory)?;

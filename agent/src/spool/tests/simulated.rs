@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
+
 use crate::spool::Spool;
 use crate::spool::disk::{Disk, DiskFile, Lock};
 
@@ -448,7 +450,7 @@ impl DiskFile for SimulatedFile {
         Ok(world.inodes[&self.inode].content.len() as u64)
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
         let mut world = self.disk.world();
         world.answer()?;
         if let Some(Trouble::Flaky(every)) = world.trouble
@@ -461,12 +463,11 @@ impl DiskFile for SimulatedFile {
         world.read_failed = false;
         let content = &world.inodes[&self.inode].content;
         let from = usize::try_from(offset).unwrap().min(content.len());
-        let length = bytes.len().min(content.len() - from);
-        bytes[..length].copy_from_slice(&content[from..from + length]);
-        Ok(length)
+        let end = content.len().min(from.saturating_add(length));
+        Ok(content[from..end].to_vec())
     }
 
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, bytes: &Bytes, offset: u64) -> io::Result<usize> {
         let mut world = self.disk.world();
         let answer = world.refuse()?;
         let at = usize::try_from(offset).unwrap();

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::simulated::SimulatedDisk;
 use super::*;
 use crate::outbox::Outbox;
@@ -98,12 +100,12 @@ impl DiskFile for Hanging<dyn DiskFile> {
         self.inner.length()
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
         self.gate.pass();
-        self.inner.read_at(bytes, offset)
+        self.inner.read_at(length, offset)
     }
 
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, bytes: &Bytes, offset: u64) -> io::Result<usize> {
         self.gate.pass();
         self.inner.write_at(bytes, offset)
     }
