@@ -251,6 +251,16 @@ impl Tailer {
         Ok(matches!(relation, Relation::Same | Relation::More).then_some(specimen))
     }
 
+    /// Whether a generation is a copy of a file that is open.
+    fn is_being_read(&self, path: &Path, specimen: &Specimen) -> io::Result<bool> {
+        for file in self.files.iter().filter(|file| file.path == path) {
+            if specimen.is_of(file)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Sees what a generation is. Returns whether nothing in it is left to read.
     fn examine<S: LineSink>(
         &mut self,
@@ -284,16 +294,21 @@ impl Tailer {
             });
         };
         let best = log.best(&specimen).map_err(failed)?;
+        let is_remembered = matches!(best, Some((_, Relation::Same)));
         for at in 0..log.orphans.len() {
             // Few bytes of an orphan say less than what is remembered.
             let is_tiny = log.orphans[at].mark.position < ANCHOR_BYTES as u64;
-            if matches!(best, Some((_, Relation::Same))) || (is_tiny && best.is_some()) {
+            if is_remembered || (is_tiny && best.is_some()) {
                 continue;
             }
             let orphan = log.orphans[at].clone();
             let relation = specimen.relation(&orphan.mark).map_err(failed)?;
             let is_copied = orphan.identity.is_none();
-            if relation == Relation::Other {
+            // Nor do they say that what is being read itself goes on where they end.
+            let may_be_copy = is_tiny && relation == Relation::More;
+            if relation == Relation::Other
+                || (may_be_copy && self.is_being_read(path, &specimen).map_err(failed)?)
+            {
                 continue;
             }
             let length = specimen.size();
@@ -322,13 +337,8 @@ impl Tailer {
             }
             return Ok(true);
         }
-        if !matches!(best, Some((_, Relation::Same))) {
-            for file in self.files.iter().filter(|file| file.path == path) {
-                if specimen.is_of(file).map_err(failed)? {
-                    // A copy of what is being read.
-                    return Ok(false);
-                }
-            }
+        if !is_remembered && self.is_being_read(path, &specimen).map_err(failed)? {
+            return Ok(false);
         }
         match best {
             None => {}
@@ -404,7 +414,16 @@ impl Log {
                 {
                     Relation::Other
                 }
-                // Few bytes say so: many files begin with an empty line.
+                // Few bytes say so: many files begin with an empty line, or with the same byte, and
+                // inodes are used again.
+                Relation::More | Relation::Same
+                    if known.mark.position < ANCHOR_BYTES as u64
+                        && known.seen.is_some_and(|(identity, stamp)| {
+                            identity == specimen.identity() && specimen.stamp().is_another(&stamp)
+                        }) =>
+                {
+                    Relation::Other
+                }
                 Relation::More
                     if known.mark.position < ANCHOR_BYTES as u64
                         && known.seen.map(|(identity, _)| identity)

@@ -9,6 +9,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,8 @@ pub(super) struct Stamp {
     pub(super) size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+    /// Where the file system says it.
+    born: Option<(i64, i64)>,
 }
 
 impl Stamp {
@@ -52,7 +55,18 @@ impl Stamp {
             size: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+            born: metadata.created().ok().and_then(|born| {
+                let since = born.duration_since(UNIX_EPOCH).ok()?;
+                let seconds = i64::try_from(since.as_secs()).ok()?;
+                Some((seconds, i64::from(since.subsec_nanos())))
+            }),
         }
+    }
+
+    /// Whether a file of the same device and inode is another one, as they were not made at the same
+    /// time. `false` where nobody knows.
+    pub(super) fn is_another(&self, earlier: &Self) -> bool {
+        self.born.is_some() && earlier.born.is_some() && self.born != earlier.born
     }
 
     /// When it was last written, ms.

@@ -17,6 +17,10 @@ fn every_line_is_counted_once_or_lost_with_the_reason() {
         History::new(seed).run();
         return;
     }
+    // Found that a file of one byte, whose inode is used again, passed for the start of the next.
+    History::new(672_772_296_177).run();
+    // Found that the copy of a file that is being read passed for the rest of one of one byte.
+    History::new(75_200_960_613).run();
     let first = fastrand::u64(..1 << 40);
     for seed in first..first + number("CRMSCOPE_SEEDS").unwrap_or(100) {
         History::new(seed).run();
