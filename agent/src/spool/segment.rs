@@ -9,7 +9,8 @@ use super::record::{Parsed, Record};
 
 const EXTENSION: &str = "segment";
 
-/// What is read at a time.
+/// What is read at first, as small batches stop at their number before its end; where a record reaches
+/// beyond it, all that follows is read.
 const READ_BYTES: u64 = 512 * 1024;
 
 /// What a segment holds.
