@@ -70,4 +70,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(27, "0027_spool_state.sql"),
     file!(29, "0029_lost_lines.sql"),
     file!(30, "0030_ledger_range_times.sql"),
+    file!(31, "0031_presence_evidence.sql"),
 ];

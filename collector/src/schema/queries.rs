@@ -60,6 +60,12 @@ queries! {
     LOST_LINES = "lost_lines";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
+    /// Heartbeats of an agent in a time and around it.
+    PRESENCE_BEATS = "presence_beats";
+    /// Hosts with heartbeats, and since when.
+    PRESENCE_HOSTS = "presence_hosts";
+    /// When a collector was there to receive.
+    PRESENCE_WATCHED = "presence_watched";
     /// Watched programs: whether they run, and what they use.
     PROCESS_GROUPS = "process_groups";
     /// Rows found against rows the ledger says were stored.

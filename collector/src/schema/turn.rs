@@ -3,7 +3,9 @@
 //! Collectors that start together would otherwise run the same migrations side by side: one could
 //! change a view's query while another has the view renamed (see `views`), or write through a view
 //! that another is still changing. A turn is a table in ClickHouse with a name of its own, made when
-//! there is no other, so it needs nothing that a schema does not need anyway.
+//! there is no other, so it
+//! needs the right to drop tables besides that to make them, and one server (behind a balancer over
+//! replicas, turns of one are not seen on another).
 //!
 //! Promises: of collectors that ask, one has the turn at a time, as long as its signs of life reach
 //! ClickHouse at least every [`LEFT_AFTER`]; a turn whose holder is gone is taken over after that.
@@ -29,6 +31,8 @@ const SIGN_EVERY: Duration = Duration::from_secs(1);
 pub(super) const LEFT_AFTER: Duration = Duration::from_secs(10);
 /// From one look at the turns of others to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Looks without a change before a turn is taken for left.
+const LOOKS_MIN: u32 = 20;
 /// How often those who wait say so.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -44,6 +48,8 @@ struct Sign {
 struct Seen {
     sign: Sign,
     since: Instant,
+    /// How often: where the server did not answer for a while, the holder could not sign either.
+    looks: u32,
 }
 
 /// The turn to change the schema, until [`Turn::end`]; one that is dropped is left to be taken over.
@@ -151,12 +157,13 @@ fn update(seen: &mut Vec<Seen>, signs: Vec<Sign>, now: Instant) {
     seen.extend(signs.into_iter().map(|sign| {
         let same = before.iter().find(|turn| turn.sign == sign);
         let since = same.map_or(now, |turn| turn.since);
-        Seen { sign, since }
+        let looks = same.map_or(1, |turn| turn.looks.saturating_add(1));
+        Seen { sign, since, looks }
     }));
 }
 
 fn is_left(turn: &Seen, now: Instant) -> bool {
-    now.saturating_duration_since(turn.since) >= LEFT_AFTER
+    now.saturating_duration_since(turn.since) >= LEFT_AFTER && turn.looks >= LOOKS_MIN
 }
 
 async fn list(client: &Client) -> Result<Vec<Sign>, SchemaError> {
@@ -198,12 +205,19 @@ mod tests {
         let mut seen = Vec::new();
         update(&mut seen, vec![sign("a", 1), sign("b", 1)], start);
         let almost = start + LEFT_AFTER - Duration::from_millis(1);
-        update(&mut seen, vec![sign("a", 1), sign("b", 2)], almost);
+        for _ in 0..LOOKS_MIN {
+            update(&mut seen, vec![sign("a", 1), sign("b", 2)], almost);
+        }
         let left = |seen: &[Seen], now| -> Vec<bool> {
             seen.iter().map(|turn| is_left(turn, now)).collect()
         };
         assert_eq!(left(&seen, almost), [false, false]);
         assert_eq!(left(&seen, start + LEFT_AFTER), [true, false]);
+        // One look after a long time is none of the holder's silence.
+        let mut late = Vec::new();
+        update(&mut late, vec![sign("c", 1)], start);
+        update(&mut late, vec![sign("c", 1)], start + LEFT_AFTER * 2);
+        assert_eq!(left(&late, start + LEFT_AFTER * 2), [false]);
         // After a restart of the server a living holder begins at 0, which is a change as well.
         update(
             &mut seen,
