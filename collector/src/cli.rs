@@ -53,6 +53,25 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show when servers, networks and agents were up, down or unknown, from all heartbeats there are now.
+    Availability {
+        /// Since when: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such as 12h or 7d.
+        /// Heartbeats are kept for 30 days.
+        #[arg(long, default_value = "24h")]
+        from: String,
+        /// Until when, likewise; now by default.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// Also every interval, with what it rests on.
+        #[arg(long)]
+        intervals: bool,
+        /// As JSON, one host a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Kafka's topics of the lanes.
     Topics {
         /// What to do with them.

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod log;
 pub mod logging;
 mod parts;
+pub mod presence;
 pub mod readiness;
 pub mod reconcile;
 pub mod roles;
@@ -105,7 +106,7 @@ pub async fn run(
         kafka = Part::new("Kafka", Some(tokio::spawn(async { Ok(attended.await?) })));
     }
     let mut ingest = Part::new("ingest", None);
-    let mut hellos = Background::none();
+    let (mut hellos, mut watching) = (Background::none(), Background::none());
     if let (Some(listener), Some(log)) = (agents, log) {
         let door = Ingest::new(
             config.ingest.clone(),
@@ -121,11 +122,13 @@ pub async fn run(
             Some(tokio::spawn(async { Ok(door.serve(listener).await?) })),
         );
         let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
+        let watched = presence::watching::run(storage.clone());
         let (storage, prepared) = (storage.clone(), prepared.done());
         hellos = Background::new(async move {
             stopped(prepared).await;
             inventory.run(storage, flush_interval).await;
         });
+        watching = Background::new(watched);
     }
     let mut writer = Part::new("the writer", None);
     if roles.writer && config.kafka.is_on() {
@@ -216,7 +219,7 @@ pub async fn run(
             "left before everything was settled; it was not acknowledged, so agents send it again"
         );
     }
-    drop((ingest, kafka, writer, hellos, prepared));
+    drop((ingest, kafka, writer, hellos, watching, prepared));
     leave.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), web.finish()).await;
     tracing::info!("stopped");

@@ -12,6 +12,7 @@ use crmscope_collector::ingest::auth::Tokens;
 use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
+use crmscope_collector::presence::{availability, evidence};
 use crmscope_collector::storage::Storage;
 use crmscope_collector::{Options, reconcile, schema};
 use prometheus_client::registry::Registry;
@@ -54,6 +55,19 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             table,
             json,
         }) => reconcile(&config, from, to.as_deref(), table.clone(), *json).await,
+        Some(Command::Availability {
+            from,
+            to,
+            agent,
+            intervals,
+            json,
+        }) => {
+            let shown = availability::Shown {
+                intervals: *intervals,
+                json: *json,
+            };
+            show_availability(&config, agent, from, to.as_deref(), shown).await
+        }
         Some(Command::Ledger {
             agent,
             lane,
@@ -201,6 +215,64 @@ async fn show_ledger(
     } else {
         ExitCode::from(1)
     })
+}
+
+async fn show_availability(
+    config: &Config,
+    agent: &str,
+    from: &str,
+    to: Option<&str>,
+    shown: availability::Shown,
+) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let now = now_ms.unsigned_abs() / 1000;
+    let asked = evidence::Asked {
+        from: moment(&storage, from, now).await?,
+        to: match to {
+            Some(to) => moment(&storage, to, now).await?,
+            None => now,
+        },
+        now_ms,
+    };
+    anyhow::ensure!(
+        asked.from < asked.to.min(now + 1),
+        "--from {from:?} is not before --to and now: nothing is known of that time yet"
+    );
+    let terminal = std::io::stderr().is_terminal();
+    let hosts = evidence::hosts(&storage, agent).await?;
+    anyhow::ensure!(
+        agent.is_empty() || !hosts.is_empty(),
+        "no heartbeat of agent {agent:?} is kept; without --agent all agents that have some are shown"
+    );
+    let watched = evidence::watched(&storage, &asked).await?;
+    if !shown.json {
+        print(&availability::head(&asked))?;
+    }
+    for (done, host) in hosts.iter().enumerate() {
+        if terminal && hosts.len() > 1 {
+            let _ = write!(
+                std::io::stderr(),
+                "\r\x1b[K{}% {}",
+                done * 100 / hosts.len(),
+                host.agent_id
+            );
+        }
+        let intervals = evidence::timeline_of(&storage, host, &asked, &watched).await?;
+        let report = availability::report(&host.agent_id, intervals);
+        if terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        if shown.json {
+            print(&format!(
+                "{}\n",
+                serde_json::to_string(&report.with(shown.intervals))?
+            ))?;
+        } else {
+            print(&availability::text(&report, shown.intervals))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn reconcile(

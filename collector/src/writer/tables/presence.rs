@@ -71,6 +71,11 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     native.u64("config_version", beat().map(|beat| beat.config_version));
     native.u8("goodbye", beat().map(|beat| u8::from(beat.goodbye)));
     native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
+    native.datetime_ms(
+        "received_at",
+        rows.iter().map(|(entry, ..)| entry.received_ms),
+    );
+    native.u64("sequence", identity().map(|id| id.sequence));
     Some(Insert::new("heartbeats", origin, rows.len(), native))
 }
 
