@@ -15,8 +15,8 @@
 //! say something else than the whole one.
 //!
 //! Limits. Lines written between the copy and the truncation of `copytruncate` are lost by whoever
-//! rotates; they count where they were seen. What is deleted before it was ever seen cannot be
-//! counted. Generations are looked for beside the log, not in another folder (`olddir`): there, a
+//! rotates; they count where they were seen. What is deleted before it was opened cannot be
+//! counted; that may take a moment while places are short or a file of before is looked for. Generations are looked for beside the log, not in another folder (`olddir`): there, a
 //! file is read on only while it is open. Those of a log that a glob leads to for the first time
 //! are taken for old. Files packed by bzip2, xz or lz4 are read only before they are packed. A copy
 //! of less than 64 bytes, with more read than it holds, is taken for a new file after truncation;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 
 use super::*;
+use crate::sources::tail::identity::Identity;
 
 const LIVE: &str = "a.log";
 
@@ -230,6 +231,17 @@ impl History {
         there.ok() == self.writer.metadata().ok().map(|metadata| metadata.ino())
     }
 
+    /// Whether the agent has the writer's file open. A poll may be well without: all places may be
+    /// taken by generations, and a file that was followed before is looked for first.
+    fn is_followed(&self) -> bool {
+        let live = Identity::of(&self.writer.metadata().unwrap());
+        self.bench
+            .tailer
+            .files
+            .iter()
+            .any(|file| file.identity == live)
+    }
+
     /// The writer's file has no name: only an agent that holds it open has its lines.
     fn note_unlinked(&mut self) {
         let lines = self.contents[self.inode].iter().copied();
@@ -445,7 +457,7 @@ impl History {
             // Many rotations within a minute; made up for later.
             assert!(error.to_string().contains("max_files"), "{error}");
         }
-        if self.is_live() && ok {
+        if self.is_live() && ok && self.is_followed() {
             self.met.insert(self.inode);
         }
         self.say("polled");
