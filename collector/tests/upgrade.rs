@@ -143,18 +143,24 @@ fn source_insert(number: u64) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_block_inserted_after_an_upgrade_and_repeated_after_a_restart_counts_once() {
-    let mut engine = Engine::start();
+/// An engine whose schema is an older one, with a block in each of two chains: what views made of
+/// earlier blocks stays known to them. Returns the blocks too.
+async fn in_use() -> (Engine, clickhouse::Client, Vec<String>) {
+    let engine = Engine::start();
     let client = engine.client();
     for file in BEFORE {
         apply(&client, file).await;
     }
-    // The views must have been in use: what they made of earlier blocks stays known.
-    let mut blocks = vec![insert(1, false), source_insert(1)];
+    let blocks = vec![insert(1, false), source_insert(1)];
     for block in &blocks {
         client.query_raw(block).execute().await.unwrap();
     }
+    (engine, client, blocks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_inserted_after_an_upgrade_and_repeated_after_a_restart_counts_once() {
+    let (mut engine, client, mut blocks) = in_use().await;
     schema::migrate(&client).await.unwrap();
     blocks.extend([insert(2, true), source_insert(2)]);
     for repetition in ["the first time", "at once", "after a restart"] {
@@ -199,15 +205,7 @@ async fn a_view_that_an_upgrade_left_renamed_gets_its_name_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn collectors_that_start_together_leave_views_as_one_would() {
-    let mut engine = Engine::start();
-    let client = engine.client();
-    for file in BEFORE {
-        apply(&client, file).await;
-    }
-    let mut blocks = vec![insert(1, false), source_insert(1)];
-    for block in &blocks {
-        client.query_raw(block).execute().await.unwrap();
-    }
+    let (mut engine, _, mut blocks) = in_use().await;
     let starting: Vec<_> = (0..4)
         .map(|_| {
             let client = engine.client();
