@@ -53,7 +53,7 @@ fn availability(stack: &Stack, arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), said)
 }
 
-/// The intervals of a reason that were not only a moment, and their length together in seconds.
+/// How long the intervals of a reason are together, seconds.
 fn lasted(report: &Value, reason: &str) -> f64 {
     let intervals = report["intervals"].as_array().unwrap();
     let of = intervals
@@ -114,7 +114,7 @@ fn every_fault_is_told_as_what_it_was() {
         ("stalled", 7.0, 16.0),
         ("agent_down", 7.0, 16.0),
         ("delayed", 10.0, 45.0),
-        ("unwatched", 8.0, 60.0),
+        ("unwatched", 8.0, 90.0),
         ("agent_stopped", 7.0, 16.0),
     ] {
         let lasted = lasted(&report, reason);
