@@ -160,7 +160,8 @@ pub fn timeline(evidence: &Evidence, asked: Range<i64>, now_ms: i64) -> Vec<Inte
     let pace = spans::Pace::of(&beats);
     let downs = network::downs(&beats, &pace);
     let mut intervals = spans::spans(&beats, &pace, now_ms);
-    intervals = network::lay_over(intervals, &downs, &network::joined(&evidence.watched));
+    let watched = network::joined(&evidence.watched, &beats);
+    intervals = network::lay_over(intervals, &downs, &watched);
     clip(intervals, asked.start..asked.end.min(now_ms))
 }
 

@@ -38,8 +38,11 @@ pub(super) fn downs(beats: &[Placed], pace: &Pace) -> Vec<Range<i64>> {
     downs
 }
 
-/// The times in order, joined where they touch, each without the time that agents take to come back.
-pub(super) fn joined(times: &[Range<i64>]) -> Vec<Range<i64>> {
+/// The times in order, joined where they touch, each without the time that the agent takes to come
+/// back: until something of it is received, for [`RECONNECT_MS`] at most.
+pub(super) fn joined(times: &[Range<i64>], beats: &[Placed]) -> Vec<Range<i64>> {
+    let mut received: Vec<i64> = beats.iter().map(|beat| beat.beat.received_ms).collect();
+    received.sort_unstable();
     let mut times = times.to_vec();
     times.sort_by_key(|range| (range.start, range.end));
     let mut joined: Vec<Range<i64>> = Vec::new();
@@ -50,7 +53,9 @@ pub(super) fn joined(times: &[Range<i64>]) -> Vec<Range<i64>> {
         }
     }
     for range in &mut joined {
-        range.start = range.start.saturating_add(RECONNECT_MS).min(range.end);
+        let next = received.partition_point(|&received_ms| received_ms < range.start);
+        let back_ms = range.start.saturating_add(RECONNECT_MS).min(range.end);
+        range.start = received.get(next).map_or(back_ms, |&ms| ms.min(back_ms));
     }
     joined
 }

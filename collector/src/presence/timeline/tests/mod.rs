@@ -109,7 +109,7 @@ fn beats_that_come_late_prove_the_server_and_convict_the_network() {
     // For a part of it no collector was there.
     let watched = vec![0..START_MS + 100_000, START_MS + 110_000..i64::MAX];
     assert_eq!(
-        told_while(all, 290, watched)[1..],
+        told_while(all.clone(), 290, watched)[1..],
         [
             "10-60 up up up Beats",
             "60-100 up down up Delayed",
@@ -118,6 +118,9 @@ fn beats_that_come_late_prove_the_server_and_convict_the_network() {
             "203-290 up up up Beats",
         ]
     );
+    // An agent that was heard since the collector began was not on its way back to it.
+    let watched = vec![START_MS + 45_000..i64::MAX];
+    assert_eq!(told_while(all, 290, watched)[1..], want);
 }
 
 #[test]
