@@ -29,6 +29,9 @@ def json_line(line):
     return json.loads(line, parse_float=Decimal)
 totals = [0] * 9
 for line in open(sys.argv[1], encoding="utf-8", errors="replace", newline="\n"):
+    # One without an end is not whole: a server that is stopped may leave such a one.
+    if not line.endswith("\n"):
+        continue
     found = read(line.rstrip("\n"))
     if found is None:
         continue
