@@ -186,6 +186,7 @@ impl Config {
             intervals: self.intervals,
             uplink: self.collector,
             budget: self.budget,
+            manager: sources::units::Manager::new(&self.sources.units),
         })
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::outbox::Outbox;
+use crate::sources::units::Manager;
 use crate::sources::{Source, Worker};
 use crate::uplink::{self, Uplink};
 use budget::Budget;
@@ -44,6 +45,8 @@ pub struct Agent {
     pub uplink: uplink::Config,
     /// What the agent may cost.
     pub budget: budget::Config,
+    /// Who knows why the agent is stopped.
+    pub manager: Manager,
 }
 
 /// Runs until `shutdown` turns true; then drains, says goodbye and returns.
@@ -124,8 +127,9 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
 
     tracing::info!("stopping: reading what is left and handing it on");
     surroundings.stop.stop();
+    let stops_host = tokio::task::spawn_blocking(move || agent.manager.stops_host());
     join(workers).await;
-    supervisor.finish();
+    supervisor.finish(stops_host.await.unwrap_or(false));
     let drain_aside = async {
         if let Some(aside) = &mut aside {
             aside.drain().await;

@@ -44,6 +44,12 @@ impl ClockOffset {
     }
 }
 
+/// What the last heartbeat says.
+#[derive(Clone, Copy, Debug)]
+struct Goodbye {
+    host_stops: bool,
+}
+
 /// See the module.
 pub struct Supervisor {
     surroundings: Surroundings,
@@ -93,7 +99,7 @@ impl Supervisor {
             self.surroundings.outbox.sync_due(now);
             self.budget.look(now, &self.surroundings.outbox);
             if now >= self.heartbeat_due {
-                self.heartbeat(false);
+                self.heartbeat(None);
                 self.heartbeat_due += self.surroundings.settings.heartbeat_interval();
                 if self.heartbeat_due <= now {
                     self.heartbeat_due = now + self.surroundings.settings.heartbeat_interval();
@@ -106,10 +112,11 @@ impl Supervisor {
         }
     }
 
-    /// After the workers ended: the last rows, and a heartbeat that says the stop was meant.
-    pub fn finish(&mut self) {
+    /// After the workers ended: the last rows, and a heartbeat that says the stop was meant, and whether
+    /// the host stops with the agent.
+    pub fn finish(&mut self, host_stops: bool) {
         self.flush();
-        self.heartbeat(true);
+        self.heartbeat(Some(Goodbye { host_stops }));
     }
 
     fn flush(&mut self) {
@@ -155,7 +162,7 @@ impl Supervisor {
         self.surroundings.gatherer.merge(contents);
     }
 
-    fn heartbeat(&mut self, goodbye: bool) {
+    fn heartbeat(&mut self, goodbye: Option<Goodbye>) {
         // The first one that a disk refuses may be on it or not. It is not given again: another
         // one follows at once, and goes another way.
         for _ in 0..2 {
@@ -170,7 +177,7 @@ impl Supervisor {
         }
     }
 
-    fn next_heartbeat(&mut self, goodbye: bool) -> Heartbeat {
+    fn next_heartbeat(&mut self, goodbye: Option<Goodbye>) -> Heartbeat {
         self.beat += 1;
         let clock = clock::read();
         Heartbeat {
@@ -181,7 +188,8 @@ impl Supervisor {
             agent_resident_bytes: self.budget.resident_bytes(),
             clock_offset_ms: self.clock_offset.get(),
             config_version: self.surroundings.settings.version(),
-            goodbye,
+            goodbye: goodbye.is_some(),
+            host_stops: goodbye.is_some_and(|goodbye| goodbye.host_stops),
             // The outbox says how its lanes and its disk do.
             ..Heartbeat::default()
         }

@@ -322,21 +322,24 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         vec(figure(), 5),
         vec(lane_state(), 0..5),
         proptest::option::of(time_ms()),
-        any::<bool>(),
+        any::<[bool; 2]>(),
         0..7,
     )
         .prop_map(
-            |(clock, figures, lanes, clock_offset_ms, goodbye, spool_state)| Heartbeat {
-                clock,
-                uptime_ms: figures[0],
-                beat: figures[1],
-                agent_cpu_us: figures[2],
-                agent_resident_bytes: figures[3],
-                lanes,
-                clock_offset_ms,
-                config_version: figures[4],
-                goodbye,
-                spool_state,
+            |(clock, figures, lanes, clock_offset_ms, [goodbye, host_stops], spool_state)| {
+                Heartbeat {
+                    clock,
+                    uptime_ms: figures[0],
+                    beat: figures[1],
+                    agent_cpu_us: figures[2],
+                    agent_resident_bytes: figures[3],
+                    lanes,
+                    clock_offset_ms,
+                    config_version: figures[4],
+                    goodbye,
+                    spool_state,
+                    host_stops,
+                }
             },
         )
 }

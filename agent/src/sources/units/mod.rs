@@ -6,6 +6,7 @@
 //! unit that is not there has a row that says so. Leaves what units log to the journal.
 
 mod config;
+mod manager;
 pub(super) mod show;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::catalog::{SeriesKind, SourceMetric, UnitMetric};
 
 pub use self::config::Config;
+pub use self::manager::Manager;
 use self::show::{PROPERTIES, Unit};
 use super::baseline::Baseline;
 use super::child::{Answer, Program};

@@ -14,6 +14,9 @@ const STEADY: &str = "[Service]\nExecStart=/bin/sleep 100000\n";
 /// Ends in success, and counts as active.
 const ONCE: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
 
+/// Takes its time to end, so that the manager is asked while it stops.
+const SLOW_TO_END: &str = "[Service]\nExecStart=/bin/sleep 100000\nExecStop=/bin/sleep 100000\n";
+
 /// Fails three times and is started again, then runs.
 fn again(tries: &Path) -> String {
     let tries = tries.display();
@@ -205,4 +208,39 @@ fn units_of_a_real_systemd_are_read_as_systemctl_shows_them() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(sum(&bench, steady, UnitMetric::AutomaticRestarts), 0);
+}
+
+#[test]
+fn a_real_systemd_tells_whether_it_stops() {
+    let Some(systemd) = Systemd::start(&[("crm-slow.service", SLOW_TO_END.to_owned())]) else {
+        return;
+    };
+    let manager = Manager::new(&Config {
+        program: systemd.systemctl(),
+        systemd_path: systemd.folder.path().to_owned(),
+        ..Config::default()
+    });
+    let end = Instant::now() + PATIENCE;
+    while systemd.ask(&["start", "crm-slow.service"]).is_none() {
+        assert!(Instant::now() < end, "the unit cannot be started");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!manager.stops_host());
+    systemd.ask(&["exit", "--no-block"]);
+    while !manager.stops_host() {
+        let state = systemd.ask(&["show", "--property=SystemState"]);
+        assert!(Instant::now() < end, "{state:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Where it does not run, or has no answer, nothing is claimed.
+    let elsewhere = |program: &str, path: &str| {
+        Manager::new(&Config {
+            program: program.into(),
+            systemd_path: path.into(),
+            ..Config::default()
+        })
+    };
+    assert!(!elsewhere("/bin/false", "/").stops_host());
+    assert!(!elsewhere("crmscope-no-such-program", "/").stops_host());
+    assert!(!elsewhere("systemctl", "/nowhere").stops_host());
 }
