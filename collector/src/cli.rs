@@ -72,6 +72,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The hosts that are expected.
+    Hosts {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: HostsAction,
+    },
     /// Kafka's topics of the lanes.
     Topics {
         /// What to do with them.
@@ -97,6 +103,46 @@ pub enum Command {
     },
     /// Check the configuration, then leave.
     Validate,
+}
+
+/// What to do with hosts. A host is expected once it reports, and before that once it is added.
+#[derive(Clone, Debug, Subcommand)]
+pub enum HostsAction {
+    /// Show every host, what is thought of it now, and when it was last heard.
+    List {
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// As JSON, one host a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that hosts are expected, or change what is known of them. One that was retired is back then.
+    Add {
+        /// Ids of their agents.
+        #[arg(required = true, value_name = "AGENT")]
+        agents: Vec<String>,
+        /// What they do, such as database.
+        #[arg(long)]
+        role: Option<String>,
+        /// What they fall with, such as a site or a zone: many of a group that fall silent together are
+        /// one incident.
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// Since when they are expected: a moment such as "2026-11-28 14:00" (UTC), or how long ago.
+        /// A host that is new is expected from now on.
+        #[arg(long, value_name = "TIME")]
+        expected_since: Option<String>,
+    },
+    /// Say that hosts are gone for good: their silence is no outage.
+    Retire {
+        /// Ids of their agents.
+        #[arg(required = true, value_name = "AGENT")]
+        agents: Vec<String>,
+        /// From when on: a moment such as "2026-11-28 14:00" (UTC), or how long ago; now by default.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
 }
 
 /// What to do with Kafka's topics. Exit code 1: they are not as they should be; 2: an error.

@@ -23,6 +23,7 @@ pub mod roles;
 pub mod schema;
 mod sockets;
 pub mod storage;
+mod turn;
 pub mod web;
 pub mod writer;
 
@@ -77,7 +78,7 @@ pub async fn run(
 
     let storage = Storage::new(&config.clickhouse, &mut registry)?;
     let inventory = Arc::new(Inventory::new(&mut registry));
-    let prepared = if roles.ingest || roles.writer {
+    let prepared = if roles.ingest || roles.writer || roles.presence {
         prepare(&config, &storage, &readiness)
     } else {
         Background::none()
@@ -171,6 +172,23 @@ pub async fn run(
             })),
         );
     }
+    let mut presence = Background::none();
+    if roles.presence {
+        let metrics = presence::live::watch::Metrics::register(&mut registry);
+        let watched = presence::live::watch::run(
+            storage.clone(),
+            config.presence,
+            metrics,
+            drain.subscribe(),
+        );
+        let (prepared, draining) = (prepared.done(), drain.subscribe());
+        presence = Background::new(async move {
+            tokio::select! {
+                () = stopped(prepared) => watched.await,
+                () = stopped(draining) => {}
+            }
+        });
+    }
     let (leave, left) = watch::channel(false);
     let mut web = Background::none();
     if let Some(listener) = pages {
@@ -211,7 +229,7 @@ pub async fn run(
             producer.drained().await;
         }
         complete.send_replace(true);
-        writer.finish().await;
+        tokio::join!(writer.finish(), presence.finish());
     });
     if drained.await.is_err() {
         tracing::warn!(
@@ -219,7 +237,7 @@ pub async fn run(
             "left before everything was settled; it was not acknowledged, so agents send it again"
         );
     }
-    drop((ingest, kafka, writer, hellos, watching, prepared));
+    drop((ingest, kafka, writer, presence, hellos, watching, prepared));
     leave.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), web.finish()).await;
     tracing::info!("stopped");

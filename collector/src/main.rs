@@ -6,13 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use crmscope_collector::cli::{Arguments, Command, RunArguments, TopicsAction, parse_duration};
+use crmscope_collector::cli::{
+    Arguments, Command, HostsAction, RunArguments, TopicsAction, parse_duration,
+};
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
 use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
-use crmscope_collector::presence::{availability, evidence};
+use crmscope_collector::presence::{self, availability, evidence};
 use crmscope_collector::storage::Storage;
 use crmscope_collector::{Options, reconcile, schema};
 use prometheus_client::registry::Registry;
@@ -48,6 +50,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Run(options)) => run(config, options, load).await,
         Some(Command::Migrate) => migrate(&config).await,
         Some(Command::Validate) => print("the configuration is valid\n"),
+        Some(Command::Hosts { action }) => hosts(&config, action).await,
         Some(Command::Topics { action }) => topics(&config, *action).await,
         Some(Command::Reconcile {
             from,
@@ -175,6 +178,65 @@ async fn topics(config: &Config, action: TopicsAction) -> anyhow::Result<ExitCod
     }
     print(&text)?;
     Ok(ExitCode::from(u8::from(!report::is_whole(&lines))))
+}
+
+async fn hosts(config: &Config, action: &HostsAction) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let now = now_ms.unsigned_abs() / 1000;
+    let ms = async |text: &Option<String>| -> anyhow::Result<Option<i64>> {
+        match text {
+            None => Ok(None),
+            Some(text) => Ok(Some(
+                i64::try_from(moment(&storage, text, now).await?)? * 1000,
+            )),
+        }
+    };
+    let (agents, change) = match action {
+        HostsAction::List { agent, json } => {
+            let hosts = presence::hosts::list(&storage, agent).await?;
+            anyhow::ensure!(
+                agent.is_empty() || !hosts.is_empty(),
+                "agent {agent:?} neither reported nor was added; without --agent all are shown"
+            );
+            if !json {
+                return print(&presence::hosts::table(&hosts));
+            }
+            for host in &hosts {
+                print(&format!("{}\n", serde_json::to_string(host)?))?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        HostsAction::Add {
+            agents,
+            role,
+            group,
+            expected_since,
+        } => {
+            let change = presence::hosts::Change {
+                role: role.clone(),
+                host_group: group.clone(),
+                expected_since_ms: ms(expected_since).await?,
+                retired_at_ms: Some(None),
+            };
+            (agents, change)
+        }
+        HostsAction::Retire { agents, at } => {
+            let change = presence::hosts::Change {
+                retired_at_ms: Some(Some(ms(at).await?.unwrap_or(now_ms))),
+                ..presence::hosts::Change::default()
+            };
+            (agents, change)
+        }
+    };
+    let user = std::env::var("USER").unwrap_or_default();
+    let changed = presence::hosts::change(&storage, agents, &change, (&user, now_ms)).await?;
+    print(
+        &changed
+            .iter()
+            .map(presence::hosts::Expected::sentence)
+            .collect::<String>(),
+    )
 }
 
 async fn show_ledger(

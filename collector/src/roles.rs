@@ -12,6 +12,8 @@ pub struct Roles {
     pub ingest: bool,
     /// Stores it.
     pub writer: bool,
+    /// Watches over the hosts, whenever it is this collector's turn.
+    pub presence: bool,
     /// Serves pages, health and metrics.
     pub web: bool,
     /// Collectors that run against the same ClickHouse, this one included.
@@ -22,7 +24,9 @@ pub struct Roles {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RolesError {
     /// Nothing to do.
-    #[error("roles: all of them are off; set roles.ingest, roles.writer or roles.web to true")]
+    #[error(
+        "roles: all of them are off; set roles.ingest, roles.writer, roles.presence or roles.web to true"
+    )]
     Nothing,
     /// Two ledgers.
     #[error(
@@ -52,6 +56,7 @@ impl Default for Roles {
         Self {
             ingest: true,
             writer: true,
+            presence: true,
             web: true,
             replicas: 1,
         }
@@ -64,7 +69,7 @@ impl Roles {
     /// # Errors
     /// With the reason and what to do.
     pub const fn validate(&self, has_kafka: bool) -> Result<(), RolesError> {
-        if !self.ingest && !self.writer && !self.web {
+        if !self.ingest && !self.writer && !self.presence && !self.web {
             return Err(RolesError::Nothing);
         }
         match self.replicas {
@@ -94,6 +99,7 @@ mod tests {
         Roles {
             ingest,
             writer,
+            presence: web,
             web,
             replicas,
         }

@@ -17,7 +17,13 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 3] = ["ledger_drops", "ledger_gaps", "shedding"];
+const EMPTY_WHEN_WHOLE: [&str; 5] = [
+    "incidents",
+    "ledger_drops",
+    "ledger_gaps",
+    "presence_last",
+    "shedding",
+];
 
 /// Values for the parameters that a query names.
 fn parameters(sql: &str) -> String {
@@ -42,6 +48,7 @@ fn parameters(sql: &str) -> String {
         let value = match (name, kind) {
             ("from", _) => (second - 7200).to_string(),
             ("to", _) => (second + 7200).to_string(),
+            ("after_ms", _) => "0".to_owned(),
             ("agent", _) => "app-01".to_owned(),
             ("service", _) => "crm".to_owned(),
             ("seconds", _) => "7200".to_owned(),
@@ -245,6 +252,9 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "exemplar_sampling" => &["crm\tslow\t100\t", "\t0"],
             "lost_lines" => &["app-01\trequests\t401\t1\t0\t"],
             "overview_hosts" => &["app-01\t"],
+            "expected_hosts" => &["app-01\t\t\t0\t", "\t0"],
+            "host_status" => &["app-01\t\t\t0\t"],
+            "presence_arrivals" => &["app-01\t", "\t1\t0\t"],
             "process_groups" => &["app-01\tagent\t1\t"],
             "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],
             "container_usage" => &["app-01\t0123456789ab\t\tdocker\t", "\t4096\t8192\t0.5\t"],

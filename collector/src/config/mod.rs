@@ -9,6 +9,7 @@ use std::path::Path;
 use crmscope_proto::settings::{self, SettingsError};
 use serde::{Deserialize, Serialize};
 
+use crate::presence::live;
 use crate::roles::{Roles, RolesError};
 use crate::{ingest, kafka, logging, storage, web, writer};
 
@@ -16,7 +17,7 @@ use crate::{ingest, kafka, logging, storage, web, writer};
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which parts of the collector are on.
@@ -29,6 +30,8 @@ pub struct Config {
     pub kafka: kafka::Config,
     /// How to reach ClickHouse.
     pub clickhouse: storage::Config,
+    /// When silence is suspicious.
+    pub presence: live::Config,
     /// Pages, health and metrics.
     pub web: web::Config,
     /// What agents are asked to use.
@@ -76,6 +79,9 @@ pub enum ConfigError {
     /// Section `[clickhouse]`.
     #[error(transparent)]
     Storage(#[from] storage::ConfigError),
+    /// Section `[presence]`.
+    #[error(transparent)]
+    Presence(#[from] live::ConfigError),
     /// Section `[web]`.
     #[error(transparent)]
     Web(#[from] web::ConfigError),
@@ -105,6 +111,7 @@ impl Config {
         self.agent_settings.validate()?;
         self.writer.validate()?;
         self.clickhouse.validate()?;
+        self.presence.validate()?;
         self.web.validate()?;
         self.log.validate()?;
         Ok(())

@@ -1,5 +1,6 @@
 //! What ClickHouse has of a host's presence.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crmscope_proto::Id;
@@ -46,8 +47,11 @@ impl Asked {
 pub struct Host {
     /// Its agent.
     pub agent_id: String,
-    /// Its first heartbeat that is kept, by its own clock, Unix ms.
+    /// From when on it is expected, or else its first heartbeat that is kept, Unix ms.
     pub first_ms: i64,
+    /// Until when it was expected, Unix ms.
+    #[serde(skip)]
+    pub retired_at_ms: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -71,15 +75,32 @@ struct WatchedRow {
     to_ms: i64,
 }
 
-/// The hosts that ever sent a heartbeat which is kept; one of them, or all where `agent` is empty.
+/// The hosts that ever sent a heartbeat which is kept, and those that were added; one of them, or all
+/// where `agent` is empty.
 ///
 /// # Errors
 /// When ClickHouse does not answer.
 pub async fn hosts(storage: &Storage, agent: &str) -> Result<Vec<Host>, Error> {
     let bind = |query: clickhouse::query::Query| query.param("agent", agent);
-    storage
+    let heard: Vec<Host> = storage
         .rows("hosts with heartbeats", PRESENCE_HOSTS, bind)
-        .await
+        .await?;
+    let mut hosts: BTreeMap<String, Host> = heard
+        .into_iter()
+        .map(|host| (host.agent_id.clone(), host))
+        .collect();
+    for expected in super::hosts::expected(storage, agent).await? {
+        if !expected.is_enrolled {
+            continue;
+        }
+        let host = Host {
+            first_ms: expected.since_ms,
+            retired_at_ms: expected.retired_at_ms,
+            agent_id: expected.agent_id,
+        };
+        hosts.insert(host.agent_id.clone(), host);
+    }
+    Ok(hosts.into_values().collect())
 }
 
 /// When a collector was there to receive.
@@ -95,7 +116,7 @@ pub async fn watched(storage: &Storage, asked: &Asked) -> Result<Vec<Range<i64>>
     Ok(rows.into_iter().map(|row| row.from_ms..row.to_ms).collect())
 }
 
-/// What is known of a host in the time that is asked for; before its first heartbeat it is not expected.
+/// What is known of a host in the time that is asked for, as far as it is expected then.
 ///
 /// # Errors
 /// When ClickHouse does not answer.
@@ -118,9 +139,10 @@ pub async fn timeline_of(
     };
     let range = asked.range_ms();
     let from_ms = range.start.max(host.first_ms);
+    let to_ms = range.end.min(host.retired_at_ms.unwrap_or(i64::MAX));
     Ok(timeline(
         &evidence,
-        from_ms..range.end.max(from_ms),
+        from_ms..to_ms.max(from_ms),
         asked.now_ms,
     ))
 }
@@ -142,6 +164,7 @@ fn beat(row: BeatRow) -> Result<Beat, Error> {
         received_ms: row.received_ms,
         goodbye: match row.goodbye {
             0 => Goodbye::None,
+            2 => Goodbye::Host,
             _ => Goodbye::Agent,
         },
     })

@@ -1,12 +1,14 @@
 //! Presence: which hosts are there, and what is proven of the times when they were not.
 //!
-//! Picture: heartbeats and the times in which collectors watched ([`watching`]) are in ClickHouse →
-//! [`evidence`] reads them → [`timeline`] says what they prove, host by host → [`availability`] adds it
-//! up. [`phi`] is for the silence of now: how surprising it is. [`timeline`], [`availability`] and
-//! [`phi`] are pure.
+//! Two halves. The proof, for any time that is over: heartbeats and the times in which collectors
+//! watched ([`watching`]) are in ClickHouse → [`evidence`] reads them → [`timeline`] says what they
+//! prove, host by host → [`availability`] adds it up. The suspicion, for now: [`live`] follows the
+//! heartbeats as they come, and says which host fell silent. [`hosts`] is what both expect. What [`live`]
+//! thinks is never taken for proven.
 
 pub mod availability;
 pub mod evidence;
-pub mod phi;
+pub mod hosts;
+pub mod live;
 pub mod timeline;
 pub(crate) mod watching;

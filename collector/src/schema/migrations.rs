@@ -71,4 +71,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(29, "0029_lost_lines.sql"),
     file!(30, "0030_ledger_range_times.sql"),
     file!(31, "0031_presence_evidence.sql"),
+    file!(32, "0032_hosts.sql"),
 ];

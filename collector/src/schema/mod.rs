@@ -9,7 +9,6 @@
 mod migrations;
 pub mod queries;
 mod statements;
-mod turn;
 mod views;
 
 #[cfg(test)]
@@ -18,8 +17,8 @@ mod tests;
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
+use crate::turn::{self, Turn, TurnError};
 use migrations::{FOUNDATION, MIGRATIONS, Migration};
-use turn::Turn;
 
 /// Database of every table. The SQL files name it, so it cannot be configured.
 pub const DATABASE: &str = "crmscope";
@@ -96,16 +95,9 @@ pub enum SchemaError {
         /// What the server said.
         source: clickhouse::error::Error,
     },
-    /// Whose turn it is cannot be read or said.
-    #[error("take the turn to change the schema (a table crmscope.schema_turn_*): {0}")]
-    Turn(#[source] clickhouse::error::Error),
-    /// This collector gave no sign of life for too long.
-    #[error(
-        "another collector took the turn to change the schema, as this one was not heard of for \
-         {} s; what was applied stays, and the next try goes on from there",
-        turn::LEFT_AFTER.as_secs()
-    )]
-    TurnTaken,
+    /// The turn to change the schema.
+    #[error("{0}; what was applied stays, and the next try goes on from there")]
+    Turn(#[from] TurnError),
     /// `crmscope.schema_migrations` cannot be read or written.
     #[error("crmscope.schema_migrations: {0}")]
     History(#[source] clickhouse::error::Error),
@@ -137,7 +129,7 @@ pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
     run(&client, &FOUNDATION).await?;
     let (pending, mut report) = plan(MIGRATIONS, &recorded(&client).await?)?;
     if !pending.is_empty() || views::is_one_away(&client).await? {
-        let turn = Turn::take(&client).await?;
+        let turn = Turn::take(&client, turn::SCHEMA).await?;
         let done = in_turn(&client, &turn).await;
         // What went wrong first says more.
         let ended = turn.end().await;

@@ -34,6 +34,8 @@ queries! {
     DATA_EXPORTS = "data_exports";
     /// How many slow and failed requests the examples were chosen from.
     EXEMPLAR_SAMPLING = "exemplar_sampling";
+    /// Hosts that are expected, as enrolled or as they report.
+    EXPECTED_HOSTS = "expected_hosts";
     /// Failed logins by source address, and whether a source got in.
     FAILED_LOGINS_BY_SOURCE = "failed_logins_by_source";
     /// Examples of requests that failed.
@@ -42,8 +44,12 @@ queries! {
     FILESYSTEM_FULLEST = "filesystem_fullest";
     /// Load of the fleet and its worst twentieth, by minute.
     FLEET_P95 = "fleet_p95";
+    /// Every expected host, and what is thought of it.
+    HOST_STATUS = "host_status";
     /// One host over time.
     HOST_TIMELINE = "host_timeline";
+    /// What is wrong, and what was lately.
+    INCIDENTS = "incidents";
     /// Time of the application beside the whole time, by route.
     LATENCY_BY_UPSTREAM = "latency_by_upstream";
     /// What became of what was emitted, by minute.
@@ -60,10 +66,14 @@ queries! {
     LOST_LINES = "lost_lines";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
+    /// Heartbeats as they were stored.
+    PRESENCE_ARRIVALS = "presence_arrivals";
     /// Heartbeats of an agent in a time and around it.
     PRESENCE_BEATS = "presence_beats";
     /// Hosts with heartbeats, and since when.
     PRESENCE_HOSTS = "presence_hosts";
+    /// When hosts were last heard that were not lately.
+    PRESENCE_LAST = "presence_last";
     /// When a collector was there to receive.
     PRESENCE_WATCHED = "presence_watched";
     /// Watched programs: whether they run, and what they use.

@@ -75,6 +75,7 @@ pub fn build_with(origin: &Origin, entries: &[Entry], beside: Beside<'_>) -> Vec
             tables::exemplars::sampling(origin, entries),
             tables::security::insert(origin, entries),
             tables::presence::heartbeats(origin, entries),
+            tables::presence::arrivals(origin, entries),
             tables::presence::lane_states(origin, entries),
             tables::dead_letters::insert(origin, entries, beside),
             tables::ledger::insert(origin, entries),

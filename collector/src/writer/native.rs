@@ -99,6 +99,11 @@ impl Block {
         self.fixed(name, "DateTime('UTC')", values.map(u32::to_le_bytes));
     }
 
+    /// `Int64`.
+    pub fn i64(&mut self, name: &'static str, values: impl Iterator<Item = i64>) {
+        self.fixed(name, "Int64", values.map(i64::to_le_bytes));
+    }
+
     /// `DateTime64(3, 'UTC')` of Unix milliseconds.
     pub fn datetime_ms(&mut self, name: &'static str, values: impl Iterator<Item = i64>) {
         self.fixed(name, "DateTime64(3, 'UTC')", values.map(i64::to_le_bytes));

@@ -7,7 +7,7 @@
 --   boot_id, start_id, spool_id: of the host, the agent and its numbering
 --   number: from 1 at every start; sequence: of the batch, 0 where it is not known
 --   boottime_ms, monotonic_ms, wall_ms: the agent's clocks; clock_offset_ms: collector's minus wall, if measured
---   received_ms: by the collector's clock, Unix ms; goodbye: 1 for the last one of an orderly stop
+--   received_ms: by the collector's clock, Unix ms; goodbye: for the last one of an orderly stop 1, and 2 where the host stopped as well
 WITH
     beats AS
     (

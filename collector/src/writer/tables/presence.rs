@@ -42,6 +42,15 @@ const fn name(state: SpoolState) -> &'static str {
     }
 }
 
+/// Whether it is the last one: 1 where the agent stops, 2 where its host does.
+const fn goodbye(beat: &Heartbeat) -> u8 {
+    match (beat.goodbye, beat.host_stops) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
+    }
+}
+
 /// The heartbeats.
 #[must_use]
 pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
@@ -69,7 +78,7 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     );
     native.nullable_i64("clock_offset_ms", beat().map(|beat| beat.clock_offset_ms));
     native.u64("config_version", beat().map(|beat| beat.config_version));
-    native.u8("goodbye", beat().map(|beat| u8::from(beat.goodbye)));
+    native.u8("goodbye", beat().map(goodbye));
     native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
     native.datetime_ms(
         "received_at",
@@ -77,6 +86,34 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     );
     native.u64("sequence", identity().map(|id| id.sequence));
     Some(Insert::new("heartbeats", origin, rows.len(), native))
+}
+
+/// The heartbeats again, for whoever asks what was stored lately.
+#[must_use]
+pub fn arrivals(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
+    let rows = beats(entries);
+    if rows.is_empty() {
+        return None;
+    }
+    let identity = || rows.iter().map(|(entry, ..)| &entry.identity);
+    let beat = || rows.iter().map(|(_, beat, _)| *beat);
+    let received = || rows.iter().map(|(entry, ..)| entry.received_ms);
+    let mut native = Block::new(rows.len(), 64);
+    native.text("agent_id", identity().map(|id| id.agent_id.as_str()));
+    native.uuid("start_id", identity().map(|id| id.start_id));
+    native.u64("beat", beat().map(|beat| beat.beat));
+    native.u8("goodbye", beat().map(goodbye));
+    native.datetime_ms("received_at", received());
+    native.i64(
+        "late_ms",
+        rows.iter().map(|(entry, beat, clock)| {
+            let made_ms = clock
+                .wall_ms
+                .saturating_add(beat.clock_offset_ms.unwrap_or(0));
+            entry.received_ms.saturating_sub(made_ms)
+        }),
+    );
+    Some(Insert::new("arrivals", origin, rows.len(), native))
 }
 
 /// What the heartbeats say of the agent's lanes.

@@ -1,18 +1,16 @@
-//! Whose turn it is to change the schema.
+//! Whose turn it is to do what one collector at a time may do.
 //!
-//! Collectors that start together would otherwise run the same migrations side by side: one could
-//! change a view's query while another has the view renamed (see `views`), or write through a view
-//! that another is still changing. A turn is a table in ClickHouse with a name of its own, made when
-//! there is no other, so it
-//! needs the right to drop tables besides that to make them, and one server (behind a balancer over
-//! replicas, turns of one are not seen on another).
+//! A turn is a table in ClickHouse with a name of its own, made when there is no other of its
+//! [`Purpose`], so it needs the right to drop tables besides that to make them, and one server (behind
+//! a balancer over replicas, turns of one are not seen on another).
 //!
 //! Promises: of collectors that ask, one has the turn at a time, as long as its signs of life reach
-//! ClickHouse at least every [`LEFT_AFTER`]; a turn whose holder is gone is taken over after that.
+//! ClickHouse at least every [`LEFT_AFTER`]; a turn whose holder is gone is taken over after that, or
+//! after [`LOOKS_MIN`] looks, whichever is later.
 //! Signs are a row each, and those who wait judge by their own clock whether rows are added, so
 //! clocks that differ or step do no harm.
 //! Leaves open: a holder that was paused for longer and wakes up finishes the statement it is at;
-//! [`Turn::check`] then ends it before the next file.
+//! [`Turn::check`] tells it before the next one.
 
 use std::time::{Duration, Instant};
 
@@ -20,17 +18,56 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
-use super::{DATABASE, SchemaError};
+use crate::schema::DATABASE;
 
-/// What the names of turns begin with.
-const PREFIX: &str = "schema_turn_";
+/// What a turn is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purpose {
+    /// What the names of its tables begin with.
+    prefix: &'static str,
+    /// What whoever waits says.
+    doing: &'static str,
+    /// From one look at the turns of others to the next.
+    look_every: Duration,
+}
+
+/// Changing the schema. Collectors that start together would otherwise run the same migrations side by
+/// side: one could change a view's query while another has the view renamed (see `schema::views`), or
+/// write through a view that another is still changing.
+pub(crate) const SCHEMA: Purpose = Purpose {
+    prefix: "schema_turn_",
+    doing: "changes the schema",
+    look_every: Duration::from_millis(200),
+};
+
+/// Watching over all hosts: two that did would tell every incident twice, and neither would see how
+/// many fell at once.
+pub(crate) const PRESENCE: Purpose = Purpose {
+    prefix: "presence_turn_",
+    doing: "watches over the hosts",
+    look_every: Duration::from_secs(1),
+};
+
+/// Why a turn could not be taken or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// It cannot be read or said whose turn it is.
+    #[error("take the turn (a table crmscope.*_turn_*): {0}")]
+    Storage(#[source] clickhouse::error::Error),
+    /// This collector gave no sign of life for too long.
+    #[error(
+        "another collector took the turn, as this one was not heard of for {} s",
+        LEFT_AFTER.as_secs()
+    )]
+    Taken,
+}
 /// From one sign of life of a holder to its next.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
+/// Signs that a turn keeps.
+const SIGNS_MAX: u32 = 600;
 /// After this long without a sign the holder of a turn is taken for gone: a collector that was killed
 /// holds the next one up for as long.
-pub(super) const LEFT_AFTER: Duration = Duration::from_secs(10);
-/// From one look at the turns of others to the next.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const LEFT_AFTER: Duration = Duration::from_secs(10);
 /// Looks without a change before a turn is taken for left.
 const LOOKS_MIN: u32 = 20;
 /// How often those who wait say so.
@@ -52,8 +89,9 @@ struct Seen {
     looks: u32,
 }
 
-/// The turn to change the schema, until [`Turn::end`]; one that is dropped is left to be taken over.
-pub(super) struct Turn {
+/// The turn, until [`Turn::end`]; one that is dropped is left to be taken over.
+pub(crate) struct Turn {
+    purpose: Purpose,
     client: Client,
     name: String,
     signs: JoinHandle<()>,
@@ -70,46 +108,58 @@ impl Turn {
     ///
     /// # Errors
     /// When turns cannot be read or made.
-    pub(super) async fn take(client: &Client) -> Result<Self, SchemaError> {
+    pub(crate) async fn take(client: &Client, purpose: Purpose) -> Result<Self, TurnError> {
+        // `system` exists everywhere; for validation see [`crate::schema::migrate`].
+        let client = &client
+            .clone()
+            .with_database("system")
+            .with_validation(false);
         let mut seen = Vec::new();
         let mut told: Option<Instant> = None;
         loop {
-            update(&mut seen, list(client).await?, Instant::now());
+            update(&mut seen, list(client, purpose).await?, Instant::now());
             let now = Instant::now();
             if seen.iter().all(|turn| is_left(turn, now)) {
                 let left: Vec<&str> = seen.iter().map(|turn| turn.sign.name.as_str()).collect();
-                if let Some(turn) = Self::make(client, &left).await? {
+                if let Some(turn) = Self::make(client, purpose, &left).await? {
                     return Ok(turn);
                 }
             } else if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 told = Some(now);
-                tracing::info!("another collector changes the schema; waiting for it");
+                tracing::info!("another collector {}; waiting for it", purpose.doing);
             }
             // Not all at once again.
-            let pause = LOOK_EVERY.mul_f64(0.5 + fastrand::f64());
+            let pause = purpose.look_every.mul_f64(0.5 + fastrand::f64());
             tokio::time::sleep(pause).await;
         }
     }
 
     /// A turn beside none but `left`, which go; `None` when another was made meanwhile.
-    async fn make(client: &Client, left: &[&str]) -> Result<Option<Self>, SchemaError> {
-        let name = format!("{PREFIX}{:032x}", fastrand::u128(..));
-        let sql = format!("CREATE TABLE {DATABASE}.{name} (sign UInt8) ENGINE = Memory");
+    async fn make(
+        client: &Client,
+        purpose: Purpose,
+        left: &[&str],
+    ) -> Result<Option<Self>, TurnError> {
+        let name = format!("{}{:032x}", purpose.prefix, fastrand::u128(..));
+        let sql = format!(
+            "CREATE TABLE {DATABASE}.{name} (sign UInt8, signed_at DateTime64(3, 'UTC')) ENGINE = Memory"
+        );
         execute(client, &sql).await?;
         let turn = Self {
             signs: tokio::spawn(sign(client.clone(), name.clone())),
+            purpose,
             client: client.clone(),
             name,
         };
         // Each looks after it made its own: of two, at least the later one sees both.
-        let all = list(client).await?;
+        let all = list(client, purpose).await?;
         let is_known = |sign: &Sign| sign.name == turn.name || left.contains(&sign.name.as_str());
         if !all.iter().all(is_known) {
             turn.end().await?;
             return Ok(None);
         }
         for gone in left {
-            tracing::warn!(turn = gone, "a collector left while it changed the schema");
+            tracing::warn!(turn = gone, "a collector left while it had the turn");
             drop_table(client, gone).await?;
         }
         Ok(Some(turn))
@@ -118,32 +168,68 @@ impl Turn {
     /// Whether the turn is still this collector's.
     ///
     /// # Errors
-    /// [`SchemaError::TurnTaken`] when it was taken over; [`SchemaError::Turn`] when that cannot be read.
-    pub(super) async fn check(&self) -> Result<(), SchemaError> {
-        if list(&self.client)
+    /// [`TurnError::Taken`] when it was taken over; [`TurnError::Storage`] when that cannot be read.
+    pub(crate) async fn check(&self) -> Result<(), TurnError> {
+        if list(&self.client, self.purpose)
             .await?
             .iter()
             .any(|sign| sign.name == self.name)
         {
             return Ok(());
         }
-        Err(SchemaError::TurnTaken)
+        Err(TurnError::Taken)
     }
 
     /// Lets the next one have it.
     ///
     /// # Errors
     /// When the server refuses; the next one then waits until [`LEFT_AFTER`].
-    pub(super) async fn end(self) -> Result<(), SchemaError> {
+    pub(crate) async fn end(self) -> Result<(), TurnError> {
         self.signs.abort();
         drop_table(&self.client, &self.name).await
     }
 }
 
+/// How long ago whoever has the turn last said so; `None` where nobody has it.
+///
+/// # Errors
+/// When that cannot be read.
+pub(crate) async fn signed_ago(
+    client: &Client,
+    purpose: Purpose,
+) -> Result<Option<Duration>, TurnError> {
+    let client = client
+        .clone()
+        .with_database("system")
+        .with_validation(false);
+    let mut newest: Option<Duration> = None;
+    for turn in list(&client, purpose).await? {
+        let sql = format!(
+            "SELECT toUInt64(greatest(0, dateDiff('millisecond', max(signed_at), now64(3)))) FROM {DATABASE}.{}",
+            turn.name
+        );
+        let ago: u64 = match client.query_raw(&sql).fetch_one().await {
+            Ok(ago) => ago,
+            // It ended since it was listed.
+            Err(error) if error.to_string().contains("UNKNOWN_TABLE") => continue,
+            Err(error) => return Err(TurnError::Storage(error)),
+        };
+        let ago = Duration::from_millis(ago);
+        newest = Some(newest.map_or(ago, |newest| newest.min(ago)));
+    }
+    Ok(newest)
+}
+
 /// Gives signs of life until it is aborted. One that fails is followed by the next.
 async fn sign(client: Client, name: String) {
-    let sql = format!("INSERT INTO {DATABASE}.{name} SELECT 1");
-    loop {
+    let sql = format!("INSERT INTO {DATABASE}.{name} SELECT 1, now64(3)");
+    for number in 1_u32.. {
+        // Each sign is a block of its own in memory. That there are fewer is a sign as well.
+        if number % SIGNS_MAX == 0
+            && let Err(error) = execute(&client, &format!("TRUNCATE TABLE {DATABASE}.{name}")).await
+        {
+            tracing::debug!(%error, "signs of life for the turn are not cleared");
+        }
         if let Err(error) = execute(&client, &sql).await {
             tracing::debug!(%error, "no sign of life for the turn");
         }
@@ -166,21 +252,22 @@ fn is_left(turn: &Seen, now: Instant) -> bool {
     now.saturating_duration_since(turn.since) >= LEFT_AFTER && turn.looks >= LOOKS_MIN
 }
 
-async fn list(client: &Client) -> Result<Vec<Sign>, SchemaError> {
+async fn list(client: &Client, purpose: Purpose) -> Result<Vec<Sign>, TurnError> {
     let sql = format!(
         "SELECT name, ifNull(total_rows, 0) AS signs FROM system.tables \
-         WHERE database = '{DATABASE}' AND startsWith(name, '{PREFIX}') ORDER BY name"
+         WHERE database = '{DATABASE}' AND startsWith(name, '{}') ORDER BY name",
+        purpose.prefix
     );
     let signs = client.query_raw(&sql).fetch_all().await;
-    signs.map_err(SchemaError::Turn)
+    signs.map_err(TurnError::Storage)
 }
 
-async fn execute(client: &Client, sql: &str) -> Result<(), SchemaError> {
+async fn execute(client: &Client, sql: &str) -> Result<(), TurnError> {
     let insert = client.query_raw(sql).with_setting("async_insert", "0");
-    insert.execute().await.map_err(SchemaError::Turn)
+    insert.execute().await.map_err(TurnError::Storage)
 }
 
-async fn drop_table(client: &Client, name: &str) -> Result<(), SchemaError> {
+async fn drop_table(client: &Client, name: &str) -> Result<(), TurnError> {
     execute(
         client,
         &format!("DROP TABLE IF EXISTS {DATABASE}.{name} SYNC"),

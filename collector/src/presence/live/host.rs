@@ -1,0 +1,333 @@
+//! One host: when it was last heard, how surprising its silence is, and what is wrong with it.
+
+use std::time::Duration;
+
+use crmscope_proto::Id;
+
+use super::config::Rules;
+use super::fault::{Fault, Kind, fault_id};
+use super::flapping::Flapping;
+use super::phi::Detector;
+use super::{Arrival, State};
+use crate::presence::hosts::Expected;
+use crate::presence::timeline::Goodbye;
+
+/// Heartbeats in a row until a host that was down counts as back.
+const BEATS_UNTIL_BACK: u32 = 2;
+
+/// From one look for flapping to the next: 21 of them are ten minutes.
+const FLAPPING_EVERY: Duration = Duration::from_secs(30);
+
+/// The last heartbeat.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    pub(super) start_id: Id,
+    pub(super) number: u64,
+    pub(super) received_ms: i64,
+    pub(super) goodbye: Goodbye,
+}
+
+impl Last {
+    fn key(&self) -> Vec<u8> {
+        [&self.start_id.0[..], &self.number.to_be_bytes()].concat()
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) expected: Expected,
+    pub(super) rules: Rules,
+    detector: Option<Detector>,
+    pub(super) last: Option<Last>,
+    /// The start before, of which a beat may be heard again.
+    start_before: Option<Id>,
+    pub(super) state: State,
+    /// Since when its silence is suspicious.
+    pub(super) suspect_since: Option<Duration>,
+    /// Beats since it was last suspected, and when the first of them was received, Unix ms.
+    beats: u32,
+    back_ms: i64,
+    flapping: Flapping,
+    flapping_due: Duration,
+    /// What is wrong: silent, missing or stopped; one at a time.
+    pub(super) fault: Option<Fault>,
+    flapping_fault: Option<Fault>,
+}
+
+/// What a look at all hosts found before it looks at each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) now: Duration,
+    pub(super) now_ms: i64,
+    /// Nobody is convicted now.
+    pub(super) guarded: bool,
+    /// It fell silent with many others.
+    pub(super) in_mass: bool,
+    pub(super) missing_after_ms: i64,
+    pub(super) stopped_after_ms: i64,
+}
+
+impl Host {
+    pub(super) fn new(expected: Expected, rules: Rules, now: Duration) -> Self {
+        Self {
+            expected,
+            rules,
+            detector: None,
+            last: None,
+            start_before: None,
+            state: State::Unknown,
+            suspect_since: None,
+            beats: 0,
+            back_ms: 0,
+            flapping: Flapping::default(),
+            flapping_due: now,
+            fault: None,
+            flapping_fault: None,
+        }
+    }
+
+    /// The same host, of which something else is expected.
+    pub(super) fn expect(self, expected: Expected, rules: Rules) -> Self {
+        Self {
+            expected,
+            rules,
+            ..self
+        }
+    }
+
+    /// Takes over what was found before this collector watched.
+    pub(super) fn restore(&mut self, fault: Fault) {
+        if fault.kind == Kind::Flapping {
+            self.flapping_fault = Some(fault);
+        } else {
+            self.fault = Some(fault);
+        }
+    }
+
+    /// It was last heard before this collector watched.
+    pub(super) fn recall(&mut self, last: Last, heard: Duration) {
+        self.detector = Some(Detector::new(&self.rules.phi, heard));
+        self.last = Some(last);
+    }
+
+    /// A heartbeat that was stored at `now`. One that is heard again is no news.
+    pub(super) fn hear(&mut self, arrival: &Arrival, now: Duration, teaches: bool) {
+        let mut is_new_start = true;
+        if let Some(last) = &self.last {
+            is_new_start = last.start_id != arrival.start_id;
+            let is_known = !is_new_start && arrival.number <= last.number;
+            if is_known || self.start_before == Some(arrival.start_id) {
+                return;
+            }
+            if is_new_start {
+                self.start_before = Some(last.start_id);
+            }
+        }
+        // The time without an agent, and beats out of the spool, say nothing of its pace.
+        let follows_fault = !teaches || self.is_silent(now) || is_new_start || arrival.is_late;
+        match &mut self.detector {
+            Some(detector) => detector.arrive(&self.rules.phi, now, follows_fault),
+            None => self.detector = Some(Detector::new(&self.rules.phi, now)),
+        }
+        if self.suspect_since.take().is_some() {
+            self.beats = 0;
+            self.back_ms = arrival.received_ms;
+        }
+        self.beats = self.beats.saturating_add(1);
+        self.last = Some(Last {
+            start_id: arrival.start_id,
+            number: arrival.number,
+            received_ms: arrival.received_ms,
+            goodbye: arrival.goodbye,
+        });
+    }
+
+    /// How surprising it is that nothing was heard for so long.
+    pub(super) fn phi(&self, now: Duration) -> f64 {
+        let phi = |detector: &Detector| detector.phi(&self.rules.phi, now);
+        self.detector.as_ref().map_or(0.0, phi)
+    }
+
+    fn is_silent(&self, now: Duration) -> bool {
+        self.phi(now) >= self.rules.phi.threshold
+    }
+
+    fn is_retired(&self, now_ms: i64) -> bool {
+        self.expected
+            .retired_at_ms
+            .is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    fn said_goodbye(&self) -> bool {
+        let goodbye = self.last.as_ref().map(|last| last.goodbye);
+        goodbye.is_some_and(|goodbye| goodbye != Goodbye::None)
+    }
+
+    /// Whether its silence would say something of more than itself: `None` where it would not, else
+    /// whether it is silent.
+    pub(super) fn witness(&self, look_ms: i64, now: Duration) -> Option<bool> {
+        let is_down = self
+            .fault
+            .as_ref()
+            .is_some_and(|fault| fault.kind == Kind::HostSilent);
+        let counts = self.detector.is_some()
+            && !is_down
+            && !self.said_goodbye()
+            && !self.is_retired(look_ms)
+            && !self.expected.in_maintenance;
+        counts.then(|| self.is_silent(now))
+    }
+
+    /// Says what is thought of it now, and which faults began, changed or ended.
+    pub(super) fn judge(&mut self, look: &Look, faults: &mut Vec<Fault>) -> State {
+        let silent = self.is_silent(look.now) && !self.said_goodbye();
+        if silent && !look.guarded {
+            self.suspect_since.get_or_insert(look.now);
+        } else if silent {
+            // Who is not convicted now is looked at anew afterwards.
+            self.suspect_since = self.suspect_since.map(|_| look.now);
+        }
+        if look.in_mass {
+            self.suspect_since = Some(look.now);
+        }
+        let idle = self.is_retired(look.now_ms) || self.expected.in_maintenance;
+        self.judge_flapping(look, silent && !idle, faults);
+        if self.is_retired(look.now_ms) {
+            self.end_fault(look.now_ms, faults);
+            return State::Retired;
+        }
+        self.end_if_over(faults);
+        if self.expected.in_maintenance {
+            return State::Maintenance;
+        }
+        let Some(last) = &self.last else {
+            let since_ms = self.expected.since_ms;
+            if !look.guarded && look.now_ms - since_ms > look.missing_after_ms {
+                self.begin(
+                    Kind::HostMissing,
+                    since_ms,
+                    since_ms.to_be_bytes().to_vec(),
+                    faults,
+                );
+            }
+            return State::Unknown;
+        };
+        let (received_ms, key) = (last.received_ms, last.key());
+        if self.said_goodbye() {
+            if !look.guarded && look.now_ms - received_ms > look.stopped_after_ms {
+                self.begin(Kind::Stopped, received_ms, key, faults);
+            }
+            return State::Unknown;
+        }
+        let Some(since) = self.suspect_since else {
+            return if silent { self.state } else { State::Up };
+        };
+        let is_confirmed = look.now.saturating_sub(since) >= self.rules.confirm;
+        if self.fault.is_none() && (look.in_mass || !is_confirmed) {
+            return State::Suspect;
+        }
+        if !self.flapping.flaps() {
+            self.begin(Kind::HostSilent, received_ms, key, faults);
+        }
+        State::Down
+    }
+
+    fn judge_flapping(&mut self, look: &Look, silent: bool, faults: &mut Vec<Fault>) {
+        if look.now < self.flapping_due || look.guarded {
+            return;
+        }
+        self.flapping_due = look.now + FLAPPING_EVERY;
+        let flaps = self.flapping.look(silent);
+        match (flaps, &mut self.flapping_fault) {
+            (true, None) => {
+                let key = self.last.as_ref().map(Last::key).unwrap_or_default();
+                let fault = self.fault_of(Kind::Flapping, look.now_ms, &key);
+                self.flapping_fault = Some(fault.clone());
+                faults.push(fault);
+            }
+            (false, Some(_)) => {
+                let fault = self.flapping_fault.take();
+                faults.extend(fault.map(|fault| ended(fault, look.now_ms)));
+            }
+            _ => {}
+        }
+    }
+
+    fn end_if_over(&mut self, faults: &mut Vec<Fault>) {
+        let Some(fault) = self.fault.as_ref().filter(|_| self.last.is_some()) else {
+            return;
+        };
+        let is_back = match fault.kind {
+            Kind::HostSilent => self.suspect_since.is_none() && self.beats >= BEATS_UNTIL_BACK,
+            Kind::Stopped => !self.said_goodbye(),
+            _ => true,
+        };
+        // An orderly end is one, too, of a silence.
+        if is_back || (fault.kind == Kind::HostSilent && self.said_goodbye()) {
+            self.end_fault(self.back_ms, faults);
+        }
+    }
+
+    fn end_fault(&mut self, ended_ms: i64, faults: &mut Vec<Fault>) {
+        faults.extend(self.fault.take().map(|fault| ended(fault, ended_ms)));
+    }
+
+    fn begin(&mut self, kind: Kind, began_ms: i64, key: Vec<u8>, faults: &mut Vec<Fault>) {
+        if self.fault.is_none() {
+            let fault = self.fault_of(kind, began_ms, &key);
+            self.fault = Some(fault.clone());
+            faults.push(fault);
+        }
+    }
+
+    fn fault_of(&self, kind: Kind, began_ms: i64, key: &[u8]) -> Fault {
+        let Expected {
+            agent_id,
+            role,
+            host_group,
+            ..
+        } = &self.expected;
+        Fault {
+            fault_id: fault_id(kind, agent_id, key),
+            kind,
+            agent_id: agent_id.clone(),
+            role: role.clone(),
+            host_group: host_group.clone(),
+            began_ms,
+            ended_ms: None,
+            summary: self.summary(kind),
+        }
+    }
+
+    fn summary(&self, kind: Kind) -> String {
+        let name = self.expected.agent_id.escape_debug();
+        match kind {
+            Kind::Flapping => {
+                format!("{name} fell silent and came back several times within ten minutes.")
+            }
+            Kind::HostMissing => {
+                format!("{name} is expected, and no heartbeat of it was ever received.")
+            }
+            Kind::Stopped => {
+                let goodbye = self.last.as_ref().map(|last| last.goodbye);
+                let what = match goodbye {
+                    Some(Goodbye::Host) => "The host",
+                    _ => "The agent of the host",
+                };
+                format!("{what} {name} was stopped in good order and is not back.")
+            }
+            Kind::HostSilent | Kind::ManySilent => format!(
+                "No heartbeat of {name} came since the last one, without a goodbye; whether the host, its \
+                 agent or the network is down is known when it is back."
+            ),
+        }
+    }
+}
+
+fn ended(fault: Fault, ended_ms: i64) -> Fault {
+    Fault {
+        ended_ms: Some(ended_ms.max(fault.began_ms)),
+        ..fault
+    }
+}

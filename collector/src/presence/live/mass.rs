@@ -1,0 +1,126 @@
+//! Hosts that fall silent together: one fault of a path or a collector, not one of each host.
+//!
+//! After Kubernetes (a zone with 55 % and at least 3 of its nodes not ready is a zone's disruption) and
+//! Eureka (self-preservation): a share of hosts, in one group or in all, makes one fault. Hosts that were
+//! down before do not count. Pure.
+
+use std::time::Duration;
+
+use super::fault::{Fault, Kind, fault_id};
+
+/// After it is over its last hosts may take as long to come back: the longest pause of an agent, and
+/// some for the rest.
+const RETURN: Duration = Duration::from_secs(40);
+
+/// Hosts of a group, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Whose silence would say something.
+    pub(super) hosts: u32,
+    /// Who is silent.
+    pub(super) silent: u32,
+    /// When the first of the silent ones was last heard, Unix ms.
+    pub(super) since_ms: i64,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, is_silent: bool, heard_ms: i64) {
+        self.hosts += 1;
+        if is_silent {
+            self.since_ms = if self.silent == 0 {
+                heard_ms
+            } else {
+                self.since_ms.min(heard_ms)
+            };
+            self.silent += 1;
+        }
+    }
+}
+
+/// What is asked of a mass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) percent: u32,
+    pub(super) hosts_min: u32,
+    /// How long it has to last before it is told.
+    pub(super) confirm: Duration,
+}
+
+/// A group's silence, now or until a while ago.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mass {
+    since: Option<Duration>,
+    over: Option<Duration>,
+    fault: Option<Fault>,
+}
+
+impl Mass {
+    /// Takes over what was found before this collector watched.
+    pub(super) fn restore(fault: Fault, now: Duration) -> Self {
+        Self {
+            since: Some(now),
+            over: None,
+            fault: Some(fault),
+        }
+    }
+
+    /// Looks at a group. Returns whether its silent hosts are not to be convicted one by one.
+    pub(super) fn look(
+        &mut self,
+        group: &str,
+        count: Count,
+        limits: &Limits,
+        (now, now_ms): (Duration, i64),
+        faults: &mut Vec<Fault>,
+    ) -> bool {
+        let share =
+            u64::from(count.silent) * 100 >= u64::from(limits.percent) * u64::from(count.hosts);
+        if count.silent >= limits.hosts_min && share {
+            let since = *self.since.get_or_insert(now);
+            self.over = None;
+            if self.fault.is_none() && now.saturating_sub(since) >= limits.confirm {
+                let fault = fault(group, count);
+                self.fault = Some(fault.clone());
+                faults.push(fault);
+            }
+            return true;
+        }
+        if self.since.take().is_some() {
+            self.over = Some(now);
+            let fault = self.fault.take();
+            faults.extend(fault.map(|fault| Fault {
+                ended_ms: Some(now_ms),
+                ..fault
+            }));
+        }
+        self.over
+            .is_some_and(|over| now.saturating_sub(over) < RETURN)
+    }
+}
+
+fn fault(group: &str, count: Count) -> Fault {
+    let Count {
+        hosts,
+        silent,
+        since_ms,
+    } = count;
+    let of = match group {
+        "" => format!("{silent} of {hosts} hosts"),
+        group => format!(
+            "{silent} of {hosts} hosts of group {}",
+            group.escape_debug()
+        ),
+    };
+    Fault {
+        fault_id: fault_id(Kind::ManySilent, group, &since_ms.to_be_bytes()),
+        kind: Kind::ManySilent,
+        agent_id: String::new(),
+        role: String::new(),
+        host_group: group.to_owned(),
+        began_ms: since_ms,
+        ended_ms: None,
+        summary: format!(
+            "{of} fell silent together: most likely a collector or the path to it, and not each of them."
+        ),
+    }
+}

@@ -1,0 +1,276 @@
+//! The collector whose turn it is watches over all hosts: reads, looks, writes down, and hands on.
+//!
+//! Promises: what is told was written down before. What cannot be written waits, bounded, and nobody is
+//! convicted meanwhile. Who takes over goes on with the faults, states and paces that are in ClickHouse.
+//! A turn that was lost is noticed within [`CHECK_EVERY`] and a look.
+
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+use super::feed::Feed;
+use super::record::Record;
+use super::{Change, Config, Fault, Fleet, State};
+use crate::clock::now_ms;
+use crate::error::Error;
+use crate::presence::hosts;
+use crate::storage::Storage;
+use crate::storage::retry::Backoff;
+use crate::turn::{PRESENCE, Turn, TurnError};
+
+/// From one look to the next.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// From one look at whose turn it is to the next; a turn is not taken over in less.
+const CHECK_EVERY: Duration = Duration::from_secs(3);
+/// From one look at what is expected to the next.
+const EXPECT_EVERY: Duration = Duration::from_secs(10);
+/// How long a turn's end may take; after that it is taken over.
+const END_WITHIN: Duration = Duration::from_secs(2);
+/// Where the watch's clock begins, so that what was before has a time on it.
+const CLOCK_START: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    state: &'static str,
+}
+
+/// What the watch says of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    hosts: Family<OfState, Gauge>,
+    leads: Gauge,
+    failures: Counter,
+    faults: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "presence_hosts",
+            "Hosts by what is thought of them, where this collector watches",
+            metrics.hosts.clone(),
+        );
+        registry.register(
+            "presence_watches",
+            "1 where this collector watches over the hosts",
+            metrics.leads.clone(),
+        );
+        registry.register(
+            "presence_failures",
+            "Looks at the hosts that failed, as ClickHouse did not answer",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "presence_incidents",
+            "Incidents that began or ended",
+            metrics.faults.clone(),
+        );
+        metrics
+    }
+}
+
+/// Why a watch ended.
+enum Ended {
+    /// The collector stops.
+    Stopped,
+    /// It was taken over.
+    Lost,
+}
+
+/// Watches whenever it is this collector's turn, until `stop` turns true.
+pub(crate) async fn run(
+    storage: Storage,
+    config: Config,
+    metrics: Metrics,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut backoff = Backoff::new(500, 10_000);
+    loop {
+        let taken = tokio::select! {
+            taken = Turn::take(storage.client(), PRESENCE) => taken,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let turn = match taken {
+            Ok(turn) => turn,
+            Err(error) => {
+                tracing::debug!(%error, "nobody watches over the hosts from here");
+                tokio::select! {
+                    () = tokio::time::sleep(backoff.next_pause()) => continue,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+            }
+        };
+        backoff = Backoff::new(500, 10_000);
+        tracing::info!("this collector watches over the hosts");
+        metrics.leads.set(1);
+        let mut watching = Watching {
+            clock: Instant::now(),
+            fleet: Fleet::new(config.clone(), CLOCK_START),
+            feed: Feed::new(storage.clone()),
+            record: Record::new(storage.clone(), None),
+            storage: storage.clone(),
+            metrics: metrics.clone(),
+            read: CLOCK_START,
+        };
+        let ended = tokio::select! {
+            ended = watching.lead(&turn) => ended,
+            _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
+        };
+        metrics.leads.set(0);
+        metrics.hosts.clear();
+        match tokio::time::timeout(END_WITHIN, turn.end()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the turn is left to be taken over"),
+            Err(_) => tracing::debug!("the turn is left to be taken over"),
+        }
+        if matches!(ended, Ended::Stopped) {
+            return;
+        }
+    }
+}
+
+struct Watching {
+    clock: Instant,
+    fleet: Fleet,
+    feed: Feed,
+    record: Record,
+    storage: Storage,
+    metrics: Metrics,
+    /// When it was last read what was stored.
+    read: Duration,
+}
+
+impl Watching {
+    fn now(&self) -> Duration {
+        CLOCK_START + self.clock.elapsed()
+    }
+
+    async fn lead(&mut self, turn: &Turn) -> Ended {
+        let mut backoff = Backoff::new(500, 10_000);
+        while let Err(error) = self.recall().await {
+            let pause = backoff.next_pause();
+            tracing::warn!(%error, "what was known of the hosts cannot be read; trying again");
+            tokio::time::sleep(pause).await;
+            if let Err(TurnError::Taken) = turn.check().await {
+                return Ended::Lost;
+            }
+        }
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut checked, mut expected) = (Instant::now(), Instant::now());
+        let mut fails = false;
+        loop {
+            ticks.tick().await;
+            if checked.elapsed() >= CHECK_EVERY {
+                match turn.check().await {
+                    Ok(()) => checked = Instant::now(),
+                    Err(error @ TurnError::Taken) => {
+                        tracing::warn!(%error, "no longer watching over the hosts");
+                        return Ended::Lost;
+                    }
+                    Err(TurnError::Storage(_)) => {}
+                }
+            }
+            let refresh = expected.elapsed() >= EXPECT_EVERY;
+            match self.look(refresh).await {
+                Ok(()) if refresh => expected = Instant::now(),
+                Ok(()) => {}
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    let now = self.now();
+                    self.fleet.blind(now);
+                    if !fails {
+                        tracing::warn!(%error, "hosts cannot be watched; nobody is convicted until they can");
+                    }
+                    fails = true;
+                    continue;
+                }
+            }
+            if fails {
+                tracing::info!("hosts are watched again");
+                fails = false;
+            }
+        }
+    }
+
+    /// Goes on where whoever watched before ended.
+    async fn recall(&mut self) -> Result<(), Error> {
+        let expected = hosts::expected(&self.storage, "").await?;
+        let states = hosts::list(&self.storage, "").await?;
+        let last = self.feed.last().await?;
+        let lately = self.feed.next().await?;
+        let faults = self.feed.faults().await?;
+        let now = self.now();
+        self.fleet.expect(expected, now);
+        for host in states {
+            let state = State::ALL
+                .into_iter()
+                .find(|state| state.name() == host.state);
+            self.fleet
+                .recall_state(&host.agent_id, state.unwrap_or_default());
+        }
+        for (arrival, ago) in last {
+            self.fleet.recall(&arrival, now.saturating_sub(ago));
+        }
+        for (arrival, ago) in lately {
+            self.fleet.hear(&arrival, now.saturating_sub(ago));
+        }
+        for fault in faults {
+            if fault.ended_ms.is_none() {
+                self.fleet.restore(fault.clone(), now);
+            }
+            self.record.tell(fault).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, refresh: bool) -> Result<(), Error> {
+        self.record.write().await?;
+        if refresh {
+            let expected = hosts::expected(&self.storage, "").await?;
+            let now = self.now();
+            self.fleet.expect(expected, now);
+        }
+        let arrivals = self.feed.next().await?;
+        let now = self.now();
+        let since = now.saturating_sub(self.read);
+        self.read = now;
+        for (arrival, ago) in &arrivals {
+            // Another machine's clock may be set: it was stored after the last reading in any case.
+            self.fleet
+                .hear(arrival, now.saturating_sub((*ago).min(since)));
+        }
+        for change in self.fleet.look(now, now_ms()) {
+            if let Change::Fault(fault) = &change {
+                self.metrics.faults.inc();
+                say(fault);
+            }
+            self.record.push(change);
+        }
+        for state in State::ALL {
+            let count = self.fleet.states().filter(|(_, of)| *of == state).count();
+            let gauge = self.metrics.hosts.get_or_create(&OfState {
+                state: state.name(),
+            });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.record.write().await
+    }
+}
+
+fn say(fault: &Fault) {
+    let (kind, agent_id) = (fault.kind.name(), fault.agent_id.as_str());
+    match fault.ended_ms {
+        None => tracing::warn!(kind, agent_id, summary = fault.summary, "incident"),
+        Some(ended_ms) => {
+            let lasted_ms = ended_ms - fault.began_ms;
+            tracing::info!(kind, agent_id, lasted_ms, "incident is over");
+        }
+    }
+}
