@@ -5,6 +5,7 @@
 //! are built. Owns wiring and the order of starting and stopping; promises that an `Ack` means committed, that a replay changes nothing,
 //! and that every bound has a counter. Each module's head says what it leaves to others.
 
+pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;

@@ -17,10 +17,11 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 5] = [
+const EMPTY_WHEN_WHOLE: [&str; 6] = [
     "incidents",
     "ledger_drops",
     "ledger_gaps",
+    "notifications",
     "presence_last",
     "shedding",
 ];

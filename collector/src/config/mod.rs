@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::presence::live;
 use crate::roles::{Roles, RolesError};
-use crate::{ingest, kafka, logging, storage, web, writer};
+use crate::{alerts, ingest, kafka, logging, storage, web, writer};
 
 /// Environment variables begin with this; `__` stands between section and key.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
@@ -32,6 +32,8 @@ pub struct Config {
     pub clickhouse: storage::Config,
     /// When silence is suspicious.
     pub presence: live::Config,
+    /// Who is notified.
+    pub alerts: alerts::Config,
     /// Pages, health and metrics.
     pub web: web::Config,
     /// What agents are asked to use.
@@ -82,6 +84,9 @@ pub enum ConfigError {
     /// Section `[presence]`.
     #[error(transparent)]
     Presence(#[from] live::ConfigError),
+    /// Section `[alerts]`.
+    #[error(transparent)]
+    Alerts(#[from] alerts::ConfigError),
     /// Section `[web]`.
     #[error(transparent)]
     Web(#[from] web::ConfigError),
@@ -112,6 +117,7 @@ impl Config {
         self.writer.validate()?;
         self.clickhouse.validate()?;
         self.presence.validate()?;
+        self.alerts.validate()?;
         self.web.validate()?;
         self.log.validate()?;
         Ok(())

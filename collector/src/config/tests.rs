@@ -47,6 +47,10 @@ fn the_environment_goes_before_the_file() {
                 "a.example,b.example",
             ),
             ("CRMSCOPE_COLLECTOR__CLICKHOUSE__MIGRATE", "false"),
+            (
+                "CRMSCOPE_COLLECTOR__ALERTS__ALERTMANAGER__URLS",
+                "http://a:9093,http://b:9093",
+            ),
             ("CRMSCOPE_AGENT__INGEST__X", "another program's"),
             ("PATH", "/bin"),
         ],
@@ -56,6 +60,7 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(config.writer.flush_interval_ms, 5);
     assert_eq!(config.web.allowed_hosts, ["a.example", "b.example"]);
     assert!(!config.clickhouse.migrate);
+    assert_eq!(config.alerts.alertmanager.urls.len(), 2);
 }
 
 #[test]
@@ -129,6 +134,14 @@ fn wrong_values_say_where_and_what() {
             "agent_settings.version",
         ),
         ("[ingest\n", "collector.toml: "),
+        (
+            "[alerts.webhook]\nurl = \"example.org\"\n",
+            "alerts.webhook.url has an address that cannot be used",
+        ),
+        (
+            "[alerts.mail]\nhots = \"x\"\n",
+            "did you mean `alerts.mail.host`?",
+        ),
         ("[roles]\nreplicas = 2\n", "kafka.brokers is empty"),
         ("[roles]\nwriter = false\n", "roles.writer is false"),
         (

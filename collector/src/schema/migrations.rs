@@ -72,4 +72,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(30, "0030_ledger_range_times.sql"),
     file!(31, "0031_presence_evidence.sql"),
     file!(32, "0032_hosts.sql"),
+    file!(33, "0033_notifications.sql"),
 ];

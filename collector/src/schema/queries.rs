@@ -64,6 +64,8 @@ queries! {
     LEDGER_PROOF = "ledger_proof";
     /// Log lines that were not counted, by reason.
     LOST_LINES = "lost_lines";
+    /// What became of the notifications of incidents.
+    NOTIFICATIONS = "notifications";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
     /// Heartbeats as they were stored.

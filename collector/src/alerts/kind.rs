@@ -1,0 +1,65 @@
+//! What can be wrong, and how urgent it is.
+//!
+//! A kind is a line here. Its name stands in tables, labels and documents and is never changed.
+
+/// How urgent an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// To be looked at in working hours.
+    Warning,
+    /// Somebody is to be woken.
+    Critical,
+}
+
+impl Severity {
+    /// As labels and documents have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $severity:ident;)+) => {
+        /// What is wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)+];
+
+            /// As tables, labels and documents have it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+
+            /// How urgent it is.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$kind => Severity::$severity,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A host that was heard is not heard any more.
+    HostSilent = "host_silent", Critical;
+    /// So many hosts fell silent at once that what they share is to be suspected.
+    ManySilent = "many_silent", Critical;
+    /// A host that is expected was never heard.
+    HostMissing = "host_missing", Warning;
+    /// A host comes and goes.
+    Flapping = "flapping", Warning;
+}
