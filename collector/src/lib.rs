@@ -176,9 +176,14 @@ pub async fn run(
     let mut presence = Background::none();
     if roles.presence {
         let metrics = presence::live::watch::Metrics::register(&mut registry);
+        let desk = match config.alerts.is_on() {
+            true => Some(alerts::Desk::new(&config.alerts, &mut registry)?),
+            false => None,
+        };
         let watched = presence::live::watch::run(
             storage.clone(),
             config.presence,
+            desk,
             metrics,
             drain.subscribe(),
         );

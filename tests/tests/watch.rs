@@ -7,11 +7,60 @@
     reason = "test code outside of test functions"
 )]
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
 use crmscope_tests::process::binary;
 use crmscope_tests::{Process, Stack, wait_for};
+
+/// What a webhook gets: the count of each kind and phase, in lines such as `1 host_silent firing`.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    /// A server of one request a connection; returns its port.
+    fn listen(&self) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let told = self.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let _ = told.take(stream.unwrap());
+            }
+        });
+        port
+    }
+
+    fn take(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        let (mut line, mut length) = (String::new(), 0);
+        while reader.read_line(&mut line)? > 2 {
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body: serde_json::Value = serde_json::from_slice(&body)?;
+        let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+        let line = format!("{} {} {}", body["count"], text("kind"), text("phase"));
+        self.0.lock().unwrap().push(line);
+        let mut stream = reader.into_inner();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    }
+
+    fn sorted(&self) -> Vec<String> {
+        let mut told = self.0.lock().unwrap().clone();
+        told.sort();
+        told
+    }
+}
 
 /// Beats are a second apart; suspicion comes some 5 s after the last, and 4 s later certainty.
 const PRESENCE: [(&str, &str); 5] = [
@@ -73,7 +122,13 @@ fn wait_state(stack: &Stack, agent: &str, want: &str) {
 
 #[test]
 fn each_fault_is_one_incident_and_is_told_for_what_it_is() {
-    let mut stack = Stack::start_with(&PRESENCE);
+    let told = Told::default();
+    let hook = format!("http://127.0.0.1:{}/", told.listen());
+    let alerts = [
+        ("ALERTS__WEBHOOK__URL", hook.as_str()),
+        ("ALERTS__GROUP_WAIT_MS", "100"),
+    ];
+    let mut stack = Stack::start_with(&[&PRESENCE[..], &alerts].concat());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -152,6 +207,20 @@ fn each_fault_is_one_incident_and_is_told_for_what_it_is() {
         wait_state(&stack, name, "up");
     }
     assert_eq!(incidents(&stack), all);
+    // Each was told once at its beginning and once at its end.
+    let want = [
+        "1 host_missing firing",
+        "1 host_silent firing",
+        "1 host_silent resolved",
+        "1 many_silent firing",
+        "1 many_silent resolved",
+        "1 stopped firing",
+        "1 stopped resolved",
+    ];
+    wait_for("everything to be told", || match told.sorted() {
+        told if told == want => Ok(()),
+        told => Err(format!("{told:?}")),
+    });
 
     // What nobody watches is not known.
     assert!(stack.collector.as_mut().unwrap().terminate().success());

@@ -18,6 +18,7 @@ const KNOWN_MAX: usize = 50_000;
 
 /// Everything that is needed to notify; built once, before the collector starts. It may hold a secret in an
 /// address, and is not to be shown.
+#[derive(Clone)]
 pub struct Desk {
     pub(super) settings: Settings,
     pub(super) refresh_ms: i64,

@@ -138,11 +138,17 @@ async fn beginning(mut body: Incoming) -> Vec<u8> {
     read
 }
 
-/// Whether the same document would be refused again. Redirects are, as none is followed.
+/// Whether the same document would be refused again. Redirects are, as none is followed. A token that
+/// ran out, or a route that is not there yet, can be mended while it waits.
 fn is_permanent(status: StatusCode) -> bool {
     let is_asked_again = matches!(
         status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
     );
     !is_asked_again && (status.is_client_error() || status.is_redirection())
 }
@@ -166,8 +172,9 @@ mod tests {
     fn only_what_would_be_refused_again_is_given_up() {
         for (status, permanent) in [
             (400, true),
-            (401, true),
-            (404, true),
+            (401, false),
+            (403, false),
+            (404, false),
             (410, true),
             (422, true),
             (302, true),

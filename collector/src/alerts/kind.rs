@@ -60,6 +60,8 @@ kinds! {
     ManySilent = "many_silent", Critical;
     /// A host that is expected was never heard.
     HostMissing = "host_missing", Warning;
+    /// An agent or its host was stopped in good order, and is not back.
+    Stopped = "stopped", Warning;
     /// A host comes and goes.
     Flapping = "flapping", Warning;
 }

@@ -1,45 +1,11 @@
 //! Faults: what the detector found wrong, each with a name that is the same wherever it is found.
 
+use std::collections::BTreeMap;
+
 use crmscope_proto::Id;
 use sha2::{Digest as _, Sha256};
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A host is not heard any more.
-    HostSilent,
-    /// Many hosts fell silent together.
-    ManySilent,
-    /// A host is expected and never reported.
-    HostMissing,
-    /// An agent or its host was stopped in good order, and is not back.
-    Stopped,
-    /// A host falls silent and comes back again and again.
-    Flapping,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::HostSilent,
-        Self::ManySilent,
-        Self::HostMissing,
-        Self::Stopped,
-        Self::Flapping,
-    ];
-
-    /// Its name in tables and alerts.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HostSilent => "host_silent",
-            Self::ManySilent => "many_silent",
-            Self::HostMissing => "host_missing",
-            Self::Stopped => "stopped",
-            Self::Flapping => "flapping",
-        }
-    }
-}
+use crate::alerts::{Incident, Kind};
 
 /// Something that is wrong, or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +26,26 @@ pub struct Fault {
     pub ended_ms: Option<i64>,
     /// What is known and how, in a sentence.
     pub summary: String,
+}
+
+impl From<Fault> for Incident {
+    fn from(fault: Fault) -> Self {
+        let mut labels = BTreeMap::new();
+        for (name, value) in [("role", fault.role), ("host_group", fault.host_group)] {
+            if !value.is_empty() {
+                labels.insert(name.to_owned(), value);
+            }
+        }
+        Self {
+            incident_id: fault.fault_id,
+            kind: fault.kind,
+            agent_id: fault.agent_id,
+            labels,
+            began_ms: fault.began_ms,
+            ended_ms: fault.ended_ms,
+            summary: fault.summary,
+        }
+    }
 }
 
 /// The id of a fault of `kind`: a hash of whom it is about, and of what was last good there.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crmscope_proto::Id;
 use serde::Deserialize;
 
-use super::{Arrival, Fault, Kind};
+use super::{Arrival, Fault};
+use crate::alerts::Kind;
 use crate::error::{Code, Error};
 use crate::presence::timeline::Goodbye;
 use crate::schema::queries::{INCIDENTS, PRESENCE_ARRIVALS, PRESENCE_LAST};
@@ -135,10 +136,10 @@ impl Feed {
         let rows: Vec<IncidentRow> = self.storage.rows("incidents", INCIDENTS, bind).await?;
         let fault = |row: IncidentRow| {
             // One of a later version is not this one's to end.
-            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind)?;
+            let kind = Kind::ALL.iter().find(|kind| kind.name() == row.kind)?;
             let fault = id("incidents", &row.incident_id).map(|fault_id| Fault {
                 fault_id,
-                kind,
+                kind: *kind,
                 agent_id: row.agent_id,
                 role: row.role,
                 host_group: row.host_group,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::config::Config;
-use super::fault::{Fault, Kind};
+use super::fault::Fault;
 use super::host::{Host, Last, Look};
 use super::mass::{Count, Limits, Mass};
 use super::{Arrival, State};
+use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
 
 /// Hosts that are followed, about 3 KB each.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crmscope_proto::Id;
 
 use super::config::Rules;
-use super::fault::{Fault, Kind, fault_id};
+use super::fault::{Fault, fault_id};
 use super::flapping::Flapping;
 use super::phi::Detector;
 use super::{Arrival, State};
+use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
 use crate::presence::timeline::Goodbye;
 

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::fault::{Fault, Kind, fault_id};
+use super::fault::{Fault, fault_id};
+use crate::alerts::Kind;
 
 /// After it is over its last hosts may take as long to come back: the longest pause of an agent, and
 /// some for the rest.

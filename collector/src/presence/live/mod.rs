@@ -27,7 +27,7 @@ pub(crate) mod watch;
 use crmscope_proto::Id;
 
 pub use self::config::{Config, ConfigError, Group};
-pub use self::fault::{Fault, Kind, fault_id};
+pub use self::fault::{Fault, fault_id};
 pub use self::fleet::{Change, Fleet};
 use super::timeline::Goodbye;
 

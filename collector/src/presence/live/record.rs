@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
 use super::{Change, Fault, State};
+use crate::alerts::Incident;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::storage::Storage;
@@ -29,11 +30,11 @@ pub(super) struct Record {
     unsure: Option<(Insert, usize)>,
     version: u64,
     /// Who is told; nobody, where nothing is set up for it.
-    told: Option<mpsc::Sender<Fault>>,
+    told: Option<mpsc::Sender<Incident>>,
 }
 
 impl Record {
-    pub(super) const fn new(storage: Storage, told: Option<mpsc::Sender<Fault>>) -> Self {
+    pub(super) const fn new(storage: Storage, told: Option<mpsc::Sender<Incident>>) -> Self {
         Self {
             storage,
             told,
@@ -91,7 +92,7 @@ impl Record {
     /// Tells what is written down. An end of the other side is for its owner to see.
     pub(super) async fn tell(&mut self, fault: Fault) {
         if let Some(told) = &self.told
-            && told.send(fault).await.is_err()
+            && told.send(fault.into()).await.is_err()
         {
             self.told = None;
         }

@@ -11,13 +11,15 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::feed::Feed;
 use super::record::Record;
 use super::{Change, Config, Fault, Fleet, State};
+use crate::alerts::{self, Desk};
 use crate::clock::now_ms;
 use crate::error::Error;
+use crate::parts::Background;
 use crate::presence::hosts;
 use crate::storage::Storage;
 use crate::storage::retry::Backoff;
@@ -29,6 +31,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const CHECK_EVERY: Duration = Duration::from_secs(3);
 /// From one look at what is expected to the next.
 const EXPECT_EVERY: Duration = Duration::from_secs(10);
+/// Incidents on their way to those who tell people.
+const TOLD_MAX: usize = 1_000;
 /// How long a turn's end may take; after that it is taken over.
 const END_WITHIN: Duration = Duration::from_secs(2);
 /// Where the watch's clock begins, so that what was before has a time on it.
@@ -87,6 +91,7 @@ enum Ended {
 pub(crate) async fn run(
     storage: Storage,
     config: Config,
+    desk: Option<Desk>,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -109,11 +114,18 @@ pub(crate) async fn run(
         backoff = Backoff::new(500, 10_000);
         tracing::info!("this collector watches over the hosts");
         metrics.leads.set(1);
+        // Who watches tells, too, and ends with it.
+        let mut told = None;
+        let telling = desk.clone().map(|desk| {
+            let (sender, incidents) = mpsc::channel(TOLD_MAX);
+            told = Some(sender);
+            Background::new(alerts::run(desk, storage.clone(), incidents))
+        });
         let mut watching = Watching {
             clock: Instant::now(),
             fleet: Fleet::new(config.clone(), CLOCK_START),
             feed: Feed::new(storage.clone()),
-            record: Record::new(storage.clone(), None),
+            record: Record::new(storage.clone(), told),
             storage: storage.clone(),
             metrics: metrics.clone(),
             read: CLOCK_START,
@@ -122,6 +134,7 @@ pub(crate) async fn run(
             ended = watching.lead(&turn) => ended,
             _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
         };
+        drop(telling);
         metrics.leads.set(0);
         metrics.hosts.clear();
         match tokio::time::timeout(END_WITHIN, turn.end()).await {

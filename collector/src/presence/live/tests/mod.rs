@@ -8,6 +8,7 @@ use std::time::Duration;
 use crmscope_proto::Id;
 
 use super::*;
+use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
 
 /// Where the clocks of the tests begin.
