@@ -320,7 +320,7 @@ async fn show_availability(
                 host.agent_id
             );
         }
-        let intervals = evidence::timeline_of(&storage, host, &asked, &watched).await?;
+        let intervals = presence::hours::intervals(&storage, host, &asked, &watched).await?;
         let report = availability::report(&host.agent_id, intervals);
         if terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -17,11 +17,14 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 6] = [
+const EMPTY_WHEN_WHOLE: [&str; 9] = [
+    "availability_by_day",
     "incidents",
     "ledger_drops",
     "ledger_gaps",
     "notifications",
+    "presence_hours",
+    "presence_judged",
     "presence_last",
     "shedding",
 ];

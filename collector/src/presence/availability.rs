@@ -31,7 +31,7 @@ pub struct Times {
 }
 
 impl Times {
-    fn add(&mut self, state: State, length_ms: i64) {
+    pub(super) fn add(&mut self, state: State, length_ms: i64) {
         *match state {
             State::Up => &mut self.up_ms,
             State::Down => &mut self.down_ms,

@@ -27,7 +27,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn range_ms(&self) -> Range<i64> {
+    pub(super) fn range_ms(&self) -> Range<i64> {
         let ms = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / 1000) * 1000;
         ms(self.from)..ms(self.to)
     }

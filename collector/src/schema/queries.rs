@@ -26,6 +26,8 @@ macro_rules! queries {
 queries! {
     /// Accounts and groups that changed.
     ACCOUNT_CHANGES = "account_changes";
+    /// How available each host was, day by day.
+    AVAILABILITY_BY_DAY = "availability_by_day";
     /// Clocks against the collector's and against their own sources.
     CLOCK_OFFSETS = "clock_offsets";
     /// Containers that use most.
@@ -72,8 +74,14 @@ queries! {
     PRESENCE_ARRIVALS = "presence_arrivals";
     /// Heartbeats of an agent in a time and around it.
     PRESENCE_BEATS = "presence_beats";
+    /// Hosts with evidence that is new.
+    PRESENCE_FRESH = "presence_fresh";
     /// Hosts with heartbeats, and since when.
     PRESENCE_HOSTS = "presence_hosts";
+    /// What was proven of a host, hour by hour.
+    PRESENCE_HOURS = "presence_hours";
+    /// Until when each host is judged.
+    PRESENCE_JUDGED = "presence_judged";
     /// When hosts were last heard that were not lately.
     PRESENCE_LAST = "presence_last";
     /// When a collector was there to receive.

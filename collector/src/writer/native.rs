@@ -194,6 +194,48 @@ impl Block {
         values.for_each(|value| put_string(&mut self.bytes, value));
     }
 
+    /// `Array` of values of a fixed size: where each row ends, then all values.
+    fn arrays<const N: usize, T: Copy>(
+        &mut self,
+        name: &'static str,
+        data_type: &str,
+        rows: &[Vec<T>],
+        put: impl Fn(T) -> [u8; N],
+    ) {
+        self.begin(name, data_type);
+        self.ends(rows.iter().map(Vec::len));
+        for &value in rows.iter().flatten() {
+            self.bytes.extend_from_slice(&put(value));
+        }
+    }
+
+    fn ends(&mut self, lengths: impl Iterator<Item = usize>) {
+        let mut end = 0u64;
+        for length in lengths {
+            end += length as u64;
+            self.bytes.extend_from_slice(&end.to_le_bytes());
+        }
+    }
+
+    /// `Array(Int64)`.
+    pub fn i64_arrays(&mut self, name: &'static str, rows: &[Vec<i64>]) {
+        self.arrays(name, "Array(Int64)", rows, i64::to_le_bytes);
+    }
+
+    /// `Array(UInt8)`.
+    pub fn u8_arrays(&mut self, name: &'static str, rows: &[Vec<u8>]) {
+        self.arrays(name, "Array(UInt8)", rows, u8::to_le_bytes);
+    }
+
+    /// `Array(String)`.
+    pub fn string_arrays(&mut self, name: &'static str, rows: &[Vec<&str>]) {
+        self.begin(name, "Array(String)");
+        self.ends(rows.iter().map(Vec::len));
+        for text in rows.iter().flatten() {
+            put_string(&mut self.bytes, text.as_bytes());
+        }
+    }
+
     /// `LowCardinality(String)` of runs of equal text.
     pub fn text_runs<'a>(
         &mut self,

@@ -20,7 +20,7 @@ use crate::alerts::{self, Desk};
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::parts::Background;
-use crate::presence::hosts;
+use crate::presence::{hosts, hours};
 use crate::storage::Storage;
 use crate::storage::retry::Backoff;
 use crate::turn::{PRESENCE, Turn, TurnError};
@@ -121,6 +121,7 @@ pub(crate) async fn run(
             told = Some(sender);
             Background::new(alerts::run(desk, storage.clone(), incidents))
         });
+        let keeping = Background::new(hours::keeper::run(storage.clone()));
         let mut watching = Watching {
             clock: Instant::now(),
             fleet: Fleet::new(config.clone(), CLOCK_START),
@@ -134,7 +135,7 @@ pub(crate) async fn run(
             ended = watching.lead(&turn) => ended,
             _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
         };
-        drop(telling);
+        drop((telling, keeping));
         metrics.leads.set(0);
         metrics.hosts.clear();
         match tokio::time::timeout(END_WITHIN, turn.end()).await {

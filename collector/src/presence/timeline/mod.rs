@@ -124,6 +124,25 @@ pub enum Reason {
     NeverSeen,
 }
 
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Beats,
+        Self::Delayed,
+        Self::Unwatched,
+        Self::Stalled,
+        Self::Suspended,
+        Self::Missing,
+        Self::AgentDown,
+        Self::AgentStopped,
+        Self::Crashed,
+        Self::ShutDown,
+        Self::Booted,
+        Self::Silent,
+        Self::NeverSeen,
+    ];
+}
+
 /// A time in which nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
@@ -166,7 +185,7 @@ pub fn timeline(evidence: &Evidence, asked: Range<i64>, now_ms: i64) -> Vec<Inte
 }
 
 /// What of the intervals is in the range, without a gap, and joined where nothing changes.
-fn clip(intervals: Vec<Interval>, range: Range<i64>) -> Vec<Interval> {
+pub(super) fn clip(intervals: Vec<Interval>, range: Range<i64>) -> Vec<Interval> {
     let mut clipped: Vec<Interval> = Vec::new();
     for mut interval in intervals {
         interval.from_ms = interval.from_ms.max(range.start);

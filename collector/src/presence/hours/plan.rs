@@ -1,0 +1,137 @@
+//! Which hours of a host are to be judged. Pure.
+
+use std::ops::Range;
+
+use super::HOUR_MS;
+
+/// An hour is judged so long after its end: until then a collector may still say that it watched.
+const LAG_MS: i64 = 120_000;
+/// Late evidence in a time of which nothing was known may prove so much of it.
+const BEFORE_MS: i64 = 24 * HOUR_MS;
+/// Hours judged in one go.
+const HOURS_MAX: i64 = 24;
+/// Heartbeats are kept for so long.
+const KEPT_MS: i64 = 30 * 24 * HOUR_MS;
+
+/// How far a host is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// Until when, Unix ms.
+    pub(super) to_ms: i64,
+    /// Where the time begins of which nothing is known yet, Unix ms; else `to_ms`.
+    pub(super) open_ms: i64,
+    /// Hours from here on are to be judged anew, Unix ms: evidence of them came late.
+    pub(super) stale_ms: Option<i64>,
+}
+
+impl Judged {
+    /// A host of which nothing is judged.
+    pub(super) const fn nothing(first_ms: i64, now_ms: i64) -> Self {
+        let kept = now_ms - KEPT_MS;
+        let from_ms = hour(if first_ms > kept { first_ms } else { kept });
+        Self {
+            to_ms: from_ms,
+            open_ms: from_ms,
+            stale_ms: None,
+        }
+    }
+
+    /// New evidence is there, the earliest of `first_ms`. It may prove what was before it, up to the
+    /// heartbeat before: where the time is open, or, of one that came late, within [`BEFORE_MS`].
+    pub(super) fn renew(&mut self, first_ms: i64, now_ms: i64) {
+        let kept = hour(now_ms - KEPT_MS) + HOUR_MS;
+        let late_from_ms = match first_ms < self.to_ms {
+            true => hour(first_ms - BEFORE_MS),
+            false => i64::MAX,
+        };
+        let from_ms = late_from_ms.min(hour(self.open_ms)).max(kept);
+        if from_ms < self.to_ms {
+            let stale_ms = self.stale_ms.unwrap_or(from_ms);
+            self.stale_ms = Some(stale_ms.min(from_ms));
+        }
+    }
+
+    /// The next hours to judge, if any.
+    pub(super) fn next(&self, now_ms: i64) -> Option<Range<i64>> {
+        let from_ms = self.stale_ms.unwrap_or(self.to_ms);
+        let end = hour(now_ms - LAG_MS);
+        // What is stale is judged with what follows it, so that nothing old is left behind it.
+        let to_ms = end.min(from_ms + HOURS_MAX * HOUR_MS);
+        (from_ms < to_ms).then_some(from_ms..to_ms)
+    }
+
+    /// These hours are judged.
+    pub(super) fn done(&mut self, range: &Range<i64>, open_ms: i64) {
+        if range.end >= self.to_ms {
+            (self.to_ms, self.open_ms) = (range.end, open_ms);
+            self.stale_ms = None;
+        } else {
+            self.stale_ms = Some(range.end);
+        }
+    }
+}
+
+/// The beginning of the hour.
+pub(super) const fn hour(unix_ms: i64) -> i64 {
+    unix_ms.div_euclid(HOUR_MS) * HOUR_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 500_000 * HOUR_MS + 10 * 60_000;
+
+    #[test]
+    fn hours_are_judged_once_over_and_a_day_at_a_time() {
+        let mut judged = Judged::nothing(NOW - 50 * HOUR_MS, NOW);
+        let mut hours = 0;
+        while let Some(range) = judged.next(NOW) {
+            assert!(range.end - range.start <= 24 * HOUR_MS);
+            hours += (range.end - range.start) / HOUR_MS;
+            judged.done(&range, range.end);
+        }
+        assert_eq!(hours, 50);
+        assert_eq!(judged.to_ms, 500_000 * HOUR_MS);
+        assert_eq!(judged.next(NOW + 51 * 60_000), None);
+        assert!(judged.next(NOW + 52 * 60_000).is_some());
+    }
+
+    #[test]
+    fn new_evidence_reaches_back_to_where_the_time_is_open_and_to_its_own() {
+        let to_ms = 500_000 * HOUR_MS;
+        let mut judged = Judged {
+            to_ms,
+            open_ms: to_ms,
+            stale_ms: None,
+        };
+        // A beat of now changes nothing that is judged.
+        judged.renew(NOW, NOW);
+        assert_eq!(judged.next(NOW), None);
+        // The host was silent for ten hours.
+        judged.open_ms = to_ms - 10 * HOUR_MS - 1;
+        judged.renew(NOW, NOW);
+        assert_eq!(judged.next(NOW), Some(to_ms - 11 * HOUR_MS..to_ms));
+        // A beat of two days ago: everything from then on, in goes.
+        judged.renew(NOW - 48 * HOUR_MS, NOW);
+        let first = judged.next(NOW).unwrap();
+        assert_eq!(first.start, hour(NOW - 72 * HOUR_MS));
+        judged.done(&first, first.end);
+        let second = judged.next(NOW).unwrap();
+        assert_eq!(second.start, first.end);
+        judged.done(&second, second.end);
+        judged.done(&judged.next(NOW).unwrap(), to_ms - 11 * HOUR_MS);
+        assert_eq!(judged.next(NOW), None);
+        judged.renew(NOW, NOW);
+        let third = judged.next(NOW).unwrap();
+        assert_eq!(third.end, to_ms);
+        judged.done(&third, to_ms);
+        assert_eq!(judged.next(NOW), None);
+        // A clock that says anything does not reach behind what is kept.
+        judged.renew(i64::MIN / 2, NOW);
+        assert_eq!(
+            judged.next(NOW).unwrap().start,
+            hour(NOW - KEPT_MS) + HOUR_MS
+        );
+    }
+}

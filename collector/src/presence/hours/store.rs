@@ -1,0 +1,235 @@
+//! Hours in ClickHouse.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use super::plan::hour;
+use super::{HOUR_MS, Hour, claims, sums};
+use crate::error::{Code, Error};
+use crate::presence::availability::{Times, reason_name};
+use crate::presence::evidence::{self, Asked, Host};
+use crate::presence::timeline::{Interval, Reason, State};
+use crate::schema::queries::PRESENCE_HOURS;
+use crate::storage::Storage;
+use crate::writer::block::{Insert, Origin};
+use crate::writer::native::Block;
+
+#[derive(Deserialize)]
+struct HourRow {
+    t: i64,
+    open_ms: i64,
+    from_ms: Vec<i64>,
+    to_ms: Vec<i64>,
+    server: Vec<u8>,
+    network: Vec<u8>,
+    agent: Vec<u8>,
+    reason: Vec<String>,
+}
+
+/// The hours that are judged of a host in whole hours, by their first ms.
+pub(super) async fn read(
+    storage: &Storage,
+    agent_id: &str,
+    range: &Range<i64>,
+) -> Result<BTreeMap<i64, Hour>, Error> {
+    let seconds = |ms: i64| format!("{:010}", ms.div_euclid(1000).max(0));
+    let (from, to) = (seconds(range.start), seconds(range.end));
+    let bind = |query: clickhouse::query::Query| {
+        let query = query.param("agent", agent_id);
+        query.param("from", &from).param("to", &to)
+    };
+    let rows: Vec<HourRow> = storage.rows("presence_hours", PRESENCE_HOURS, bind).await?;
+    rows.into_iter()
+        .map(|row| parse(row).map(|hour| (hour.from_ms, hour)))
+        .collect()
+}
+
+fn parse(row: HourRow) -> Result<Hour, Error> {
+    let wrong = || {
+        Error::new(
+            Code::Internal,
+            format!("presence_hours: hour {} is not whole", row.t),
+        )
+    };
+    let state = |number: Option<&u8>| match number {
+        Some(0) => Ok(State::Unknown),
+        Some(1) => Ok(State::Up),
+        Some(2) => Ok(State::Down),
+        _ => Err(wrong()),
+    };
+    let mut intervals = Vec::with_capacity(row.from_ms.len());
+    for (position, &from_ms) in row.from_ms.iter().enumerate() {
+        let name = row.reason.get(position).ok_or_else(wrong)?;
+        let reason = Reason::ALL
+            .into_iter()
+            .find(|reason| reason_name(*reason) == name);
+        intervals.push(Interval {
+            from_ms,
+            to_ms: *row.to_ms.get(position).ok_or_else(wrong)?,
+            server: state(row.server.get(position))?,
+            network: state(row.network.get(position))?,
+            agent: state(row.agent.get(position))?,
+            reason: reason.ok_or_else(wrong)?,
+        });
+    }
+    Ok(Hour {
+        from_ms: row.t * 1000,
+        intervals,
+        open_ms: row.open_ms,
+    })
+}
+
+const fn number(state: State) -> u8 {
+    match state {
+        State::Unknown => 0,
+        State::Up => 1,
+        State::Down => 2,
+    }
+}
+
+/// Writes what is new or different from what was `before`, and for what is different a row of the audit.
+pub(super) async fn write(
+    storage: &Storage,
+    agent_id: &str,
+    hours: &[Hour],
+    before: &BTreeMap<i64, Hour>,
+    now_ms: i64,
+) -> Result<(), Error> {
+    // Of an hour in which the host was not expected there is nothing to keep.
+    let is_new = |hour: &&Hour| match before.get(&hour.from_ms) {
+        Some(before) => before != *hour,
+        None => !hour.intervals.is_empty(),
+    };
+    let changed: Vec<&Hour> = hours.iter().filter(is_new).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let other = |hour: &Hour| {
+        let old = before.get(&hour.from_ms)?;
+        (old.intervals != hour.intervals).then(|| (claims(&old.intervals), claims(&hour.intervals)))
+    };
+    let audit: Vec<(i64, (String, String))> = changed
+        .iter()
+        .filter_map(|hour| Some((hour.from_ms, other(hour)?)))
+        .collect();
+    // The audit first: a change without a row of it would be one that nobody can explain.
+    if !audit.is_empty() {
+        storage
+            .insert(&audit_rows(agent_id, &audit, now_ms))
+            .await?;
+    }
+    storage.insert(&hour_rows(agent_id, &changed, now_ms)).await
+}
+
+fn audit_rows(agent_id: &str, audit: &[(i64, (String, String))], now_ms: i64) -> Insert {
+    let each = || audit.iter();
+    let mut native = Block::new(audit.len(), 256);
+    native.text("agent_id", each().map(|_| agent_id));
+    native.datetime("t", each().map(|(from_ms, _)| second(*from_ms)));
+    native.datetime_ms("changed_at", each().map(|_| now_ms));
+    native.string("before", each().map(|(_, (before, _))| before.as_bytes()));
+    native.string("after", each().map(|(_, (_, after))| after.as_bytes()));
+    named("presence_audit", agent_id, now_ms, audit.len(), native)
+}
+
+fn hour_rows(agent_id: &str, hours: &[&Hour], now_ms: i64) -> Insert {
+    let each = || hours.iter();
+    let mut native = Block::new(hours.len(), 512);
+    native.text("agent_id", each().map(|_| agent_id));
+    native.datetime("t", each().map(|hour| second(hour.from_ms)));
+    native.u64("version", each().map(|_| now_ms.unsigned_abs()));
+    native.i64("open_ms", each().map(|hour| hour.open_ms));
+    native.i64_arrays("from_ms", &of(hours, |interval| interval.from_ms));
+    native.i64_arrays("to_ms", &of(hours, |interval| interval.to_ms));
+    let parts: [(&'static str, fn(&Interval) -> State); 3] = [
+        ("server", |interval| interval.server),
+        ("network", |interval| interval.network),
+        ("agent", |interval| interval.agent),
+    ];
+    for (name, part) in parts {
+        native.u8_arrays(name, &of(hours, |interval| number(part(interval))));
+    }
+    native.string_arrays(
+        "reason",
+        &of(hours, |interval| reason_name(interval.reason)),
+    );
+    let all: Vec<[Times; 4]> = each().map(|hour| sums(&hour.intervals)).collect();
+    let names = [
+        ["server_up_ms", "server_down_ms", "server_unknown_ms"],
+        ["network_up_ms", "network_down_ms", "network_unknown_ms"],
+        ["agent_up_ms", "agent_down_ms", "agent_unknown_ms"],
+        ["total_up_ms", "total_down_ms", "total_unknown_ms"],
+    ];
+    for (part, [up, down, unknown]) in names.into_iter().enumerate() {
+        native.i64(up, all.iter().map(|sums| sums[part].up_ms));
+        native.i64(down, all.iter().map(|sums| sums[part].down_ms));
+        native.i64(unknown, all.iter().map(|sums| sums[part].unknown_ms));
+    }
+    named("presence_hours", agent_id, now_ms, hours.len(), native)
+}
+
+/// A figure of each interval, by hours.
+fn of<T>(hours: &[&Hour], value: impl Fn(&Interval) -> T) -> Vec<Vec<T>> {
+    hours
+        .iter()
+        .map(|hour| hour.intervals.iter().map(&value).collect())
+        .collect()
+}
+
+fn second(unix_ms: i64) -> u32 {
+    u32::try_from(unix_ms.div_euclid(1000)).unwrap_or(0)
+}
+
+fn named(table: &'static str, agent_id: &str, now_ms: i64, rows: usize, native: Block) -> Insert {
+    let origin = Origin::Journal(now_ms.unsigned_abs());
+    let mut insert = Insert::new(table, &origin, rows, native);
+    insert.token = format!("{}-{agent_id}-{:016x}", insert.token, fastrand::u64(..));
+    insert
+}
+
+/// What is known of a host in the time that is asked for: from hours that are judged, where they are,
+/// and from the heartbeats elsewhere.
+///
+/// # Errors
+/// When ClickHouse does not answer.
+pub async fn intervals(
+    storage: &Storage,
+    host: &Host,
+    asked: &Asked,
+    watched: &[Range<i64>],
+) -> Result<Vec<Interval>, Error> {
+    let range = asked.range_ms();
+    let range = range.start.max(host.first_ms)..range.end.min(asked.now_ms);
+    if range.start >= range.end {
+        return Ok(Vec::new());
+    }
+    let judged = read(storage, &host.agent_id, &(hour(range.start)..range.end)).await?;
+    let mut intervals = Vec::new();
+    let mut at_ms = hour(range.start);
+    while at_ms < range.end {
+        if let Some(found) = judged.get(&at_ms) {
+            intervals.extend(found.intervals.iter().cloned());
+            at_ms += HOUR_MS;
+            continue;
+        }
+        let until_ms = judged
+            .range(at_ms..)
+            .next()
+            .map_or(range.end, |(&from_ms, _)| from_ms);
+        let seconds = |ms: i64| ms.div_euclid(1000).max(0).unsigned_abs();
+        let asked = Asked {
+            from: seconds(at_ms),
+            to: seconds(until_ms + 999),
+            now_ms: asked.now_ms,
+        };
+        intervals.extend(evidence::timeline_of(storage, host, &asked, watched).await?);
+        at_ms = until_ms;
+    }
+    let until_ms = range.end.min(host.retired_at_ms.unwrap_or(i64::MAX));
+    Ok(crate::presence::timeline::clip(
+        intervals,
+        range.start..until_ms,
+    ))
+}

@@ -1,0 +1,169 @@
+//! Hours that are kept: judged once they are over, judged anew when evidence comes late, and enough
+//! without any heartbeats.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code outside of test functions"
+)]
+
+use std::process::Command;
+
+use crmscope_tests::process::binary;
+use crmscope_tests::{Stack, http, now_ms};
+use serde_json::Value;
+
+const HOUR_S: i64 = 3_600;
+const AGENT: &str = "crm-db-01";
+
+fn execute(stack: &Stack, sql: &str) {
+    let (status, body) = http(stack.clickhouse_port, "POST", "/?database=crmscope", sql).unwrap();
+    assert_eq!(status, 200, "{sql}: {body}");
+}
+
+/// Heartbeats each 10 s from one second to another, both since `origin`: of a boot that began at second
+/// `booted`, and received at once or at the second `received`.
+fn beats(
+    stack: &Stack,
+    origin: i64,
+    boot: i64,
+    booted: i64,
+    seconds: (i64, i64),
+    received: Option<i64>,
+) {
+    let (from, to) = seconds;
+    let second = format!("({from} + 10 * number)");
+    let arrived = received.map_or(second.clone(), |second| second.to_string());
+    let id = |kind: i64| format!("toUUID('00000000-0000-0000-000{kind}-00000000000{boot}')");
+    let moment = |second: &str| {
+        format!("fromUnixTimestamp64Milli(toInt64(1000 * ({origin} + {second})), 'UTC')")
+    };
+    let number = format!("intDiv({second} - {booted}, 10)");
+    // The spool numbers what there is: the second boot's first follows the first one's last.
+    let missed = if boot == 1 { 0 } else { 181 };
+    let rows = format!("FROM numbers({})", (to - from) / 10);
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO heartbeats (agent_id, boot_id, start_id, spool_id, ts, boottime_ms, monotonic_ms, beat, clock_offset_ms, received_at, sequence) \
+             SELECT '{AGENT}', {}, {}, {}, {}, 1000 * ({second} - {booted}), 1000 * ({second} - {booted}), {number}, 0, {}, intDiv({second}, 10) - {missed} {rows}",
+            id(1),
+            id(2),
+            id(3).replace(&format!("{boot}')"), "1')"),
+            moment(&second),
+            moment(&arrived)
+        ),
+    );
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO arrivals (agent_id, start_id, beat, received_at, late_ms) \
+             SELECT '{AGENT}', {}, {number}, {}, 1000 * ({arrived} - {second}) {rows}",
+            id(2),
+            moment(&arrived)
+        ),
+    );
+}
+
+fn availability(stack: &Stack, origin: i64) -> Value {
+    let moment = |unix_s: i64| {
+        let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");
+        stack.query::<String>(&sql).unwrap().remove(0)
+    };
+    let output = Command::new(binary("crmscope-collector"))
+        .arg("--config")
+        .arg(stack.path("collector.toml"))
+        .args(["availability", "--json", "--agent", AGENT])
+        .args([
+            "--from",
+            &moment(origin),
+            "--to",
+            &moment(origin + 30 * HOUR_S),
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Seconds up, down and unknown of a part, by its hours, which are to be as many.
+fn sums(stack: &Stack, part: &str) -> Vec<String> {
+    let sql = format!(
+        "SELECT concat(toString(count()), ' hours: ', toString(intDiv(sum({part}_up_ms), 1000)), ' ', \
+         toString(intDiv(sum({part}_down_ms), 1000)), ' ', toString(intDiv(sum({part}_unknown_ms), 1000))) FROM presence_hours FINAL"
+    );
+    stack.query::<String>(&sql).unwrap()
+}
+
+#[test]
+fn hours_are_kept_and_judged_anew() {
+    let mut stack = Stack::start();
+    assert!(stack.collector.as_mut().unwrap().terminate().success());
+    // 30 hours that ended with the last one that is to be judged.
+    let origin = ((now_ms() / 1000 - 130) / HOUR_S - 30) * HOUR_S;
+    execute(
+        &stack,
+        &format!(
+            "INSERT INTO agents (agent_id, connected_at) SELECT '{AGENT}', fromUnixTimestamp64Milli(toInt64({origin}000), 'UTC')"
+        ),
+    );
+    execute(
+        &stack,
+        &format!(
+            "INSERT INTO collector_watch SELECT generateUUIDv4(), fromUnixTimestamp64Milli(toInt64({origin}000 - 600000), 'UTC'), now64(3)"
+        ),
+    );
+    // Up, cut off for two hours, up, crashed and away for half an hour, up.
+    let h = HOUR_S;
+    beats(&stack, origin, 1, -100, (0, 10 * h), None);
+    beats(&stack, origin, 1, -100, (12 * h, 20 * h), None);
+    beats(
+        &stack,
+        origin,
+        2,
+        20 * h + 1_800,
+        (20 * h + 1_810, 31 * h),
+        None,
+    );
+    stack.start_collector();
+    let judged = "SELECT count() FROM presence_hours FINAL WHERE total_up_ms > 0";
+    stack.wait_number("hours that were judged", judged, |hours| hours >= 27);
+    // Between the boots 1,790 s passed to the boot, and 10 s until its first heartbeat; of the two hours
+    // only the server is proven, by its boot clock.
+    let hours = 30 * h;
+    let at = |up: i64, down: i64, unknown: i64| vec![format!("30 hours: {up} {down} {unknown}")];
+    assert_eq!(sums(&stack, "server"), at(hours - 1_810, 1_810, 0));
+    assert_eq!(
+        sums(&stack, "network"),
+        at(hours - 2 * h - 10 - 1_820, 0, 2 * h + 10 + 1_820)
+    );
+    let audit = "SELECT count() FROM presence_audit";
+    assert_eq!(stack.number(audit), 0);
+
+    // What was in the spool.
+    assert!(stack.collector.as_mut().unwrap().terminate().success());
+    beats(&stack, origin, 1, -100, (10 * h, 12 * h), Some(12 * h + 3));
+    stack.start_collector();
+    let audit = "SELECT uniqExact(t) FROM presence_audit WHERE position(before, 'missing') > 0 AND position(after, 'delayed') > 0";
+    stack.wait_number("hours that were judged anew", audit, |hours| hours >= 2);
+    let network = sums(&stack, "network");
+    println!("{network:?}");
+    let report = availability(&stack, origin);
+    println!("{report:#}");
+    let figure = |part: &str, state: &str| report[part][state].as_i64().unwrap() / 1000;
+    assert_eq!(figure("server", "down_ms"), 1_810);
+    assert_eq!(figure("network", "down_ms"), 2 * h + 13);
+    assert_eq!(figure("network", "unknown_ms"), 1_820);
+    assert_eq!(figure("agent", "unknown_ms"), 0);
+    assert_eq!(report["outages"].as_array().unwrap().len(), 2);
+    assert_eq!(network, at(figure("network", "up_ms"), 2 * h + 13, 1_820));
+
+    // The figures need no heartbeats any more.
+    execute(&stack, "TRUNCATE TABLE heartbeats");
+    execute(
+        &stack,
+        "INSERT INTO host_changes (agent_id, changed_at, expected_since_ms, retired_at_ms) SELECT agent_id, now64(3), 1000, 0 FROM agents",
+    );
+    assert_eq!(availability(&stack, origin), report);
+}
