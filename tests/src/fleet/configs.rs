@@ -61,7 +61,8 @@ impl CollectorConfig<'_> {
              [ingest]\nlisten = \"127.0.0.1:{uplink_port}\"\ntoken_file = {token:?}\nconnection_max_age_ms = 10000\n\
              [web]\nlisten = \"127.0.0.1:{http_port}\"\n\
              [clickhouse]\nurl = \"http://127.0.0.1:{clickhouse_port}\"\ninsert_timeout_ms = 10000\n\
-             [writer]\nflush_interval_ms = 500\nretry_max_ms = 1000\n",
+             [writer]\nflush_interval_ms = 500\nretry_max_ms = 1000\n\
+             [presence]\nfirst_interval_ms = 1000\nacceptable_pause_ms = 4000\nmin_deviation_ms = 100\nconfirm_ms = 4000\n",
             role.takes(),
             *role != Role::Ingest,
         );

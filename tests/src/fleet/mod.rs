@@ -59,7 +59,8 @@ pub struct Agent {
 
 /// One collector.
 pub struct Collector {
-    name: String,
+    /// Its name, and that of its log.
+    pub name: String,
     config: PathBuf,
     http_port: u16,
     process: Option<Process>,

@@ -1,18 +1,10 @@
 //! Hours that are kept: judged once they are over, judged anew when evidence comes late, and enough
 //! without any heartbeats.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
-
-use std::process::Command;
-
-use crmscope_tests::process::binary;
 use crmscope_tests::{Stack, http, now_ms};
 use serde_json::Value;
+
+use super::collector;
 
 const HOUR_S: i64 = 3_600;
 const AGENT: &str = "crm-db-01";
@@ -71,20 +63,20 @@ fn availability(stack: &Stack, origin: i64) -> Value {
         let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");
         stack.query::<String>(&sql).unwrap().remove(0)
     };
-    let output = Command::new(binary("crmscope-collector"))
-        .arg("--config")
-        .arg(stack.path("collector.toml"))
-        .args(["availability", "--json", "--agent", AGENT])
-        .args([
-            "--from",
-            &moment(origin),
-            "--to",
-            &moment(origin + 30 * HOUR_S),
-        ])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    let (from, to) = (moment(origin), moment(origin + 30 * HOUR_S));
+    let asked = [
+        "availability",
+        "--json",
+        "--agent",
+        AGENT,
+        "--from",
+        &from,
+        "--to",
+        &to,
+    ];
+    let (code, said) = collector(&stack.path("collector.toml"), &asked);
+    assert_eq!(code, 0, "{said}");
+    serde_json::from_str(&said).unwrap()
 }
 
 /// Seconds up, down and unknown of a part, by its hours, which are to be as many.

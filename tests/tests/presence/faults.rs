@@ -1,19 +1,12 @@
 //! Availability of a host whose processes meet known faults: each is told as what it was.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
-
-use std::process::Command;
 use std::time::Duration;
 
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
-use crmscope_tests::process::binary;
 use crmscope_tests::{Process, Stack, now_ms};
 use serde_json::Value;
+
+use super::collector;
 
 const AGENT: &str = "crm-db-01";
 
@@ -37,20 +30,8 @@ fn last(seconds: u64) {
 }
 
 fn availability(stack: &Stack, arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(binary("crmscope-collector"))
-        .arg("--config")
-        .arg(stack.path("collector.toml"))
-        .arg("availability")
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = if output.status.success() {
-        output.stdout
-    } else {
-        output.stderr
-    };
-    let said = String::from_utf8(said).unwrap();
-    (output.status.code().unwrap_or(-1), said)
+    let arguments = [&["availability"], arguments].concat();
+    collector(&stack.path("collector.toml"), &arguments)
 }
 
 /// How long the intervals of a reason are together, seconds.

@@ -1,20 +1,13 @@
 //! The watch over hosts: each fault of real processes is one incident, told for what it is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
-use crmscope_tests::process::binary;
 use crmscope_tests::{Process, Stack, wait_for};
+
+use super::collector;
 
 /// What a webhook gets: the count of each kind and phase, in lines such as `1 host_silent firing`.
 #[derive(Clone, Default)]
@@ -72,15 +65,7 @@ const PRESENCE: [(&str, &str); 5] = [
 ];
 
 fn run(stack: &Stack, arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(binary("crmscope-collector"))
-        .arg("--config")
-        .arg(stack.path("collector.toml"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).unwrap();
-    (output.status.code().unwrap_or(-1), said)
+    collector(&stack.path("collector.toml"), arguments)
 }
 
 /// `kind agent` of every incident, in order; those that are over end with `over`.
