@@ -16,6 +16,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod log;
 pub mod logging;
+pub mod objectives;
 mod parts;
 pub mod presence;
 pub mod readiness;
@@ -175,14 +176,17 @@ pub async fn run(
     }
     let mut presence = Background::none();
     if roles.presence {
-        let metrics = presence::live::watch::Metrics::register(&mut registry);
+        let metrics = presence::live::metrics::Metrics::register(&mut registry);
         let desk = match config.alerts.is_on() {
             true => Some(alerts::Desk::new(&config.alerts, &mut registry)?),
             false => None,
         };
         let watched = presence::live::watch::run(
             storage.clone(),
-            config.presence,
+            presence::live::watch::Watched {
+                presence: config.presence,
+                objectives: config.objectives,
+            },
             desk,
             metrics,
             drain.subscribe(),

@@ -52,6 +52,7 @@ fn parameters(sql: &str) -> String {
         let value = match (name, kind) {
             ("from", _) => (second - 7200).to_string(),
             ("to", _) => (second + 7200).to_string(),
+            ("latency_us", _) => "100000".to_owned(),
             ("after_ms", _) => "0".to_owned(),
             ("agent", _) => "app-01".to_owned(),
             ("service", _) => "crm".to_owned(),

@@ -64,4 +64,12 @@ kinds! {
     Stopped = "stopped", Warning;
     /// A host comes and goes.
     Flapping = "flapping", Warning;
+    /// An objective's error budget is used up within days.
+    BudgetBurnsFast = "budget_burns_fast", Critical;
+    /// An objective's error budget is used up before its time.
+    BudgetBurnsSlowly = "budget_burns_slowly", Warning;
+    /// A service has too few requests to say anything of its objective.
+    LowTraffic = "low_traffic", Warning;
+    /// A service has no requests.
+    NoTraffic = "no_traffic", Critical;
 }

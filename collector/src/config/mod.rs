@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::presence::live;
 use crate::roles::{Roles, RolesError};
-use crate::{alerts, ingest, kafka, logging, storage, web, writer};
+use crate::{alerts, ingest, kafka, logging, objectives, storage, web, writer};
 
 /// Environment variables begin with this; `__` stands between section and key.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
@@ -32,6 +32,8 @@ pub struct Config {
     pub clickhouse: storage::Config,
     /// When silence is suspicious.
     pub presence: live::Config,
+    /// What is promised of services.
+    pub objectives: Vec<objectives::Objective>,
     /// Who is notified.
     pub alerts: alerts::Config,
     /// Pages, health and metrics.
@@ -84,6 +86,9 @@ pub enum ConfigError {
     /// Section `[presence]`.
     #[error(transparent)]
     Presence(#[from] live::ConfigError),
+    /// Sections `[[objectives]]`.
+    #[error(transparent)]
+    Objectives(#[from] objectives::ConfigError),
     /// Section `[alerts]`.
     #[error(transparent)]
     Alerts(#[from] alerts::ConfigError),
@@ -104,9 +109,18 @@ impl Config {
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let config: Self = settings::load(path, ENVIRONMENT_PREFIX, environment, &Self::default())?;
+        let config: Self =
+            settings::load(path, ENVIRONMENT_PREFIX, environment, &Self::template())?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// A configuration in which every key is there, so that misspelt ones can be told.
+    fn template() -> Self {
+        Self {
+            objectives: vec![objectives::Objective::default()],
+            ..Self::default()
+        }
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -117,6 +131,7 @@ impl Config {
         self.writer.validate()?;
         self.clickhouse.validate()?;
         self.presence.validate()?;
+        objectives::validate(&self.objectives)?;
         self.alerts.validate()?;
         self.web.validate()?;
         self.log.validate()?;

@@ -68,6 +68,8 @@ queries! {
     LOST_LINES = "lost_lines";
     /// What became of the notifications of incidents.
     NOTIFICATIONS = "notifications";
+    /// Requests of an objective, by windows.
+    OBJECTIVE_WINDOWS = "objective_windows";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
     /// Heartbeats as they were stored.

@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS crmscope.incidents (
     agent_id    LowCardinality(String) CODEC(ZSTD(1)),
     role        LowCardinality(String) CODEC(ZSTD(1)),
     host_group  LowCardinality(String) CODEC(ZSTD(1)),
+    objective   LowCardinality(String) CODEC(ZSTD(1)),
     began_ms    Int64 CODEC(ZSTD(1)),
     ended_ms    Int64 CODEC(ZSTD(1)),
     summary     String CODEC(ZSTD(1)),

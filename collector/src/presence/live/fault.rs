@@ -20,6 +20,8 @@ pub struct Fault {
     pub role: String,
     /// Its group, or that of the many; empty for all.
     pub host_group: String,
+    /// Which objective; empty for hosts.
+    pub objective: String,
     /// When it began, Unix ms.
     pub began_ms: i64,
     /// When it was over, Unix ms.
@@ -28,10 +30,25 @@ pub struct Fault {
     pub summary: String,
 }
 
+impl Fault {
+    /// The same, over at `ended_ms` (Unix), or as soon as it began.
+    #[must_use]
+    pub fn ended(self, ended_ms: i64) -> Self {
+        Self {
+            ended_ms: Some(ended_ms.max(self.began_ms)),
+            ..self
+        }
+    }
+}
+
 impl From<Fault> for Incident {
     fn from(fault: Fault) -> Self {
         let mut labels = BTreeMap::new();
-        for (name, value) in [("role", fault.role), ("host_group", fault.host_group)] {
+        for (name, value) in [
+            ("role", fault.role),
+            ("host_group", fault.host_group),
+            ("objective", fault.objective),
+        ] {
             if !value.is_empty() {
                 labels.insert(name.to_owned(), value);
             }

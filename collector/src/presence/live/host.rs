@@ -8,6 +8,7 @@ use super::config::Rules;
 use super::fault::{Fault, fault_id};
 use super::flapping::Flapping;
 use super::phi::Detector;
+use super::summary::summary;
 use super::{Arrival, State};
 use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
@@ -249,7 +250,7 @@ impl Host {
             }
             (false, Some(_)) => {
                 let fault = self.flapping_fault.take();
-                faults.extend(fault.map(|fault| ended(fault, look.now_ms)));
+                faults.extend(fault.map(|fault| fault.ended(look.now_ms)));
             }
             _ => {}
         }
@@ -271,7 +272,7 @@ impl Host {
     }
 
     fn end_fault(&mut self, ended_ms: i64, faults: &mut Vec<Fault>) {
-        faults.extend(self.fault.take().map(|fault| ended(fault, ended_ms)));
+        faults.extend(self.fault.take().map(|fault| fault.ended(ended_ms)));
     }
 
     fn begin(&mut self, kind: Kind, began_ms: i64, key: Vec<u8>, faults: &mut Vec<Fault>) {
@@ -295,40 +296,10 @@ impl Host {
             agent_id: agent_id.clone(),
             role: role.clone(),
             host_group: host_group.clone(),
+            objective: String::new(),
             began_ms,
             ended_ms: None,
-            summary: self.summary(kind),
+            summary: summary(kind, agent_id, self.last.as_ref().map(|last| last.goodbye)),
         }
-    }
-
-    fn summary(&self, kind: Kind) -> String {
-        let name = self.expected.agent_id.escape_debug();
-        match kind {
-            Kind::Flapping => {
-                format!("{name} fell silent and came back several times within ten minutes.")
-            }
-            Kind::HostMissing => {
-                format!("{name} is expected, and no heartbeat of it was ever received.")
-            }
-            Kind::Stopped => {
-                let goodbye = self.last.as_ref().map(|last| last.goodbye);
-                let what = match goodbye {
-                    Some(Goodbye::Host) => "The host",
-                    _ => "The agent of the host",
-                };
-                format!("{what} {name} was stopped in good order and is not back.")
-            }
-            Kind::HostSilent | Kind::ManySilent => format!(
-                "No heartbeat of {name} came since the last one, without a goodbye; whether the host, its \
-                 agent or the network is down is known when it is back."
-            ),
-        }
-    }
-}
-
-fn ended(fault: Fault, ended_ms: i64) -> Fault {
-    Fault {
-        ended_ms: Some(ended_ms.max(fault.began_ms)),
-        ..fault
     }
 }

@@ -89,10 +89,7 @@ impl Mass {
         if self.since.take().is_some() {
             self.over = Some(now);
             let fault = self.fault.take();
-            faults.extend(fault.map(|fault| Fault {
-                ended_ms: Some(now_ms),
-                ..fault
-            }));
+            faults.extend(fault.map(|fault| fault.ended(now_ms)));
         }
         self.over
             .is_some_and(|over| now.saturating_sub(over) < RETURN)
@@ -118,6 +115,7 @@ fn fault(group: &str, count: Count) -> Fault {
         agent_id: String::new(),
         role: String::new(),
         host_group: group.to_owned(),
+        objective: String::new(),
         began_ms: since_ms,
         ended_ms: None,
         summary: format!(

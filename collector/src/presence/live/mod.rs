@@ -18,8 +18,10 @@ mod flapping;
 mod fleet;
 mod host;
 mod mass;
+pub(crate) mod metrics;
 pub mod phi;
 mod record;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod watch;
@@ -29,6 +31,7 @@ use crmscope_proto::Id;
 pub use self::config::{Config, ConfigError, Group};
 pub use self::fault::{Fault, fault_id};
 pub use self::fleet::{Change, Fleet};
+pub(crate) use self::record::Record;
 use super::timeline::Goodbye;
 
 /// What is thought of a host.

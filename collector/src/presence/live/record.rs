@@ -22,7 +22,7 @@ const STATE: &str =
     "Enum8('unknown' = 0, 'up' = 1, 'suspect' = 2, 'down' = 3, 'maintenance' = 4, 'retired' = 5)";
 
 /// See the module.
-pub(super) struct Record {
+pub(crate) struct Record {
     storage: Storage,
     states: VecDeque<(String, State, i64)>,
     faults: VecDeque<Fault>,
@@ -34,7 +34,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) const fn new(storage: Storage, told: Option<mpsc::Sender<Incident>>) -> Self {
+    pub(crate) const fn new(storage: Storage, told: Option<mpsc::Sender<Incident>>) -> Self {
         Self {
             storage,
             told,
@@ -45,7 +45,7 @@ impl Record {
         }
     }
 
-    pub(super) fn push(&mut self, change: Change) {
+    pub(crate) fn push(&mut self, change: Change) {
         match change {
             Change::State {
                 agent_id,
@@ -66,7 +66,7 @@ impl Record {
     }
 
     /// Writes what waits: faults first, and what is written is told.
-    pub(super) async fn write(&mut self) -> Result<(), Error> {
+    pub(crate) async fn write(&mut self) -> Result<(), Error> {
         loop {
             if self.unsure.is_none() {
                 self.unsure = self.next();
@@ -119,6 +119,7 @@ fn faults(pending: &VecDeque<Fault>, version: u64) -> Insert {
     native.text("agent_id", each().map(|fault| fault.agent_id.as_str()));
     native.text("role", each().map(|fault| fault.role.as_str()));
     native.text("host_group", each().map(|fault| fault.host_group.as_str()));
+    native.text("objective", each().map(|fault| fault.objective.as_str()));
     native.i64("began_ms", each().map(|fault| fault.began_ms));
     native.i64("ended_ms", each().map(|fault| fault.ended_ms.unwrap_or(0)));
     native.string("summary", each().map(|fault| fault.summary.as_bytes()));

@@ -6,19 +6,16 @@
 
 use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 
 use super::feed::Feed;
+use super::metrics::Metrics;
 use super::record::Record;
 use super::{Change, Config, Fault, Fleet, State};
-use crate::alerts::{self, Desk};
+use crate::alerts::{self, Desk, Incident};
 use crate::clock::now_ms;
 use crate::error::Error;
+use crate::objectives::{self, Objective};
 use crate::parts::Background;
 use crate::presence::{hosts, hours};
 use crate::storage::Storage;
@@ -38,45 +35,12 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 /// Where the watch's clock begins, so that what was before has a time on it.
 const CLOCK_START: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfState {
-    state: &'static str,
-}
-
-/// What the watch says of itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Metrics {
-    hosts: Family<OfState, Gauge>,
-    leads: Gauge,
-    failures: Counter,
-    faults: Counter,
-}
-
-impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        registry.register(
-            "presence_hosts",
-            "Hosts by what is thought of them, where this collector watches",
-            metrics.hosts.clone(),
-        );
-        registry.register(
-            "presence_watches",
-            "1 where this collector watches over the hosts",
-            metrics.leads.clone(),
-        );
-        registry.register(
-            "presence_failures",
-            "Looks at the hosts that failed, as ClickHouse did not answer",
-            metrics.failures.clone(),
-        );
-        registry.register(
-            "presence_incidents",
-            "Incidents that began or ended",
-            metrics.faults.clone(),
-        );
-        metrics
-    }
+/// What is watched.
+pub(crate) struct Watched {
+    /// When silence is suspicious.
+    pub(crate) presence: Config,
+    /// What is promised of services.
+    pub(crate) objectives: Vec<Objective>,
 }
 
 /// Why a watch ended.
@@ -90,7 +54,7 @@ enum Ended {
 /// Watches whenever it is this collector's turn, until `stop` turns true.
 pub(crate) async fn run(
     storage: Storage,
-    config: Config,
+    watched: Watched,
     desk: Option<Desk>,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
@@ -124,20 +88,22 @@ pub(crate) async fn run(
         let keeping = Background::new(hours::keeper::run(storage.clone()));
         let mut watching = Watching {
             clock: Instant::now(),
-            fleet: Fleet::new(config.clone(), CLOCK_START),
+            fleet: Fleet::new(watched.presence.clone(), CLOCK_START),
             feed: Feed::new(storage.clone()),
-            record: Record::new(storage.clone(), told),
+            record: Record::new(storage.clone(), told.clone()),
             storage: storage.clone(),
             metrics: metrics.clone(),
             read: CLOCK_START,
+            objectives: watched.objectives.clone(),
+            told,
+            open: Vec::new(),
         };
         let ended = tokio::select! {
             ended = watching.lead(&turn) => ended,
             _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
         };
         drop((telling, keeping));
-        metrics.leads.set(0);
-        metrics.hosts.clear();
+        metrics.clear();
         match tokio::time::timeout(END_WITHIN, turn.end()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the turn is left to be taken over"),
@@ -158,6 +124,10 @@ struct Watching {
     metrics: Metrics,
     /// When it was last read what was stored.
     read: Duration,
+    objectives: Vec<Objective>,
+    told: Option<mpsc::Sender<Incident>>,
+    /// Faults of objectives that were found before.
+    open: Vec<Fault>,
 }
 
 impl Watching {
@@ -175,6 +145,7 @@ impl Watching {
                 return Ended::Lost;
             }
         }
+        let _objectives = self.watch_objectives();
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut checked, mut expected) = (Instant::now(), Instant::now());
@@ -213,6 +184,20 @@ impl Watching {
         }
     }
 
+    /// Beside, and as long as this one watches.
+    fn watch_objectives(&mut self) -> Background {
+        let open = std::mem::take(&mut self.open);
+        if self.objectives.is_empty() && open.is_empty() {
+            return Background::none();
+        }
+        Background::new(objectives::watch::run(
+            self.storage.clone(),
+            self.objectives.clone(),
+            open,
+            self.told.clone(),
+        ))
+    }
+
     /// Goes on where whoever watched before ended.
     async fn recall(&mut self) -> Result<(), Error> {
         let expected = hosts::expected(&self.storage, "").await?;
@@ -221,6 +206,7 @@ impl Watching {
         let lately = self.feed.next().await?;
         let faults = self.feed.faults().await?;
         let now = self.now();
+        self.open.clear();
         self.fleet.expect(expected, now);
         for host in states {
             let state = State::ALL
@@ -236,7 +222,9 @@ impl Watching {
             self.fleet.hear(&arrival, now.saturating_sub(ago));
         }
         for fault in faults {
-            if fault.ended_ms.is_none() {
+            if fault.ended_ms.is_none() && !fault.objective.is_empty() {
+                self.open.push(fault.clone());
+            } else if fault.ended_ms.is_none() {
                 self.fleet.restore(fault.clone(), now);
             }
             self.record.tell(fault).await;
@@ -267,13 +255,8 @@ impl Watching {
             }
             self.record.push(change);
         }
-        for state in State::ALL {
-            let count = self.fleet.states().filter(|(_, of)| *of == state).count();
-            let gauge = self.metrics.hosts.get_or_create(&OfState {
-                state: state.name(),
-            });
-            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
+        self.metrics
+            .set_states(self.fleet.states().map(|(_, state)| state));
         self.record.write().await
     }
 }

@@ -1,0 +1,92 @@
+//! Objectives on the real engine: a budget that burns is an incident, and it is over when it does not.
+
+use std::process::Command;
+
+use crmscope_tests::process::binary;
+use crmscope_tests::{Process, Stack, http, wait_for};
+
+/// Requests of a service a minute ago: so many good ones, and so many of them errors or slow (0.2 s).
+fn requests(stack: &Stack, service: &str, good: u64, errors: u64, slow: u64) {
+    // 1.01 / 0.99 to the power of 610.2 is 200,000 µs.
+    let rows = [(2, good, 100), (5, errors, 100), (2, slow, 611)].map(|(class, count, bucket)| {
+        format!(
+            "('web-01', '{service}', '/', 'GET', {class}, now() - 60, {count}, {count}, map({bucket}, {count}))"
+        )
+    });
+    let sql = format!(
+        "INSERT INTO requests_raw (agent_id, service, route, method, status_class, bucket_start, requests, latency_count, latency) VALUES {}",
+        rows.join(", ")
+    );
+    let (status, body) = http(stack.clickhouse_port, "POST", "/?database=crmscope", &sql).unwrap();
+    assert_eq!(status, 200, "{body}");
+}
+
+fn wait_incidents(stack: &Stack, want: &[&str]) {
+    let sql = "SELECT concat(kind, ' ', objective, if(ended_ms > 0, ' over', '')) FROM incidents FINAL ORDER BY objective, kind";
+    wait_for("the incidents", || {
+        let told = stack.query::<String>(sql).unwrap_or_default();
+        if told == want {
+            Ok(())
+        } else {
+            Err(format!("{told:?}"))
+        }
+    });
+}
+
+#[test]
+fn a_budget_that_burns_is_an_incident() {
+    let mut stack = Stack::start();
+    assert!(stack.collector.as_mut().unwrap().terminate().success());
+    let config = stack.path("objectives.toml");
+    let mut text = std::fs::read_to_string(stack.path("collector.toml")).unwrap();
+    for (service, latency_ms) in [
+        ("shop", 0),
+        ("crm", 100),
+        ("calm", 100),
+        ("quiet", 0),
+        ("gone", 0),
+    ] {
+        text.push_str(&format!(
+            "[[objectives]]\nname = \"{service}-pages\"\nservice = \"{service}\"\ntarget = 0.99\nlatency_ms = {latency_ms}\n"
+        ));
+    }
+    std::fs::write(&config, text).unwrap();
+    let start = |stack: &Stack| {
+        Process::start(
+            "collector",
+            Command::new(binary("crmscope-collector"))
+                .arg("--config")
+                .arg(&config),
+            &stack.path("objectives.log"),
+        )
+    };
+    // A fifth is bad: 20 times as much as may be. What is slow counts where there is a limit.
+    requests(&stack, "shop", 800, 200, 0);
+    requests(&stack, "crm", 800, 0, 200);
+    requests(&stack, "calm", 1_000, 1, 1);
+    requests(&stack, "quiet", 20, 20, 0);
+    let mut collector = start(&stack);
+    let burns = [
+        "budget_burns_fast crm-pages",
+        "budget_burns_slowly crm-pages",
+    ];
+    let rest = ["no_traffic gone-pages", "low_traffic quiet-pages"];
+    let shop = [
+        "budget_burns_fast shop-pages",
+        "budget_burns_slowly shop-pages",
+    ];
+    wait_incidents(&stack, &[&burns[..], &rest, &shop].concat());
+
+    // So many good ones come that the rate is a hundredth; another collector goes on with what was found.
+    assert!(collector.terminate().success());
+    requests(&stack, "crm", 1_000_000, 0, 0);
+    requests(&stack, "gone", 1_000, 0, 0);
+    let mut collector = start(&stack);
+    let over = [
+        "budget_burns_fast crm-pages over",
+        "budget_burns_slowly crm-pages over",
+    ];
+    let rest = ["no_traffic gone-pages over", "low_traffic quiet-pages"];
+    wait_incidents(&stack, &[&over[..], &rest, &shop].concat());
+    assert!(collector.terminate().success());
+}
