@@ -127,6 +127,7 @@ impl Config {
             ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];
+        template.sources.probes.targets = vec![sources::probes::Target::template()];
         template.sources.processes.watch = vec![sources::processes::Watch {
             name: String::new(),
             comm: Some(String::new()),

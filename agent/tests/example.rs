@@ -46,6 +46,7 @@ fn the_example_shows_the_defaults() {
         ("requests", "logs"),
         ("security", "logs"),
         ("processes", "watch"),
+        ("probes", "targets"),
     ] {
         example["sources"][source][list] = serde_json::Value::Null;
         defaults["sources"][source][list] = serde_json::Value::Null;

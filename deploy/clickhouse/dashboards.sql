@@ -178,6 +178,18 @@ FROM (
 )
 GROUP BY t ORDER BY t
 $query$),
+('crmscope', 'Probes that were good [share of runs, by service, and the worst agent]', $query$
+SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, toString(service) AS service,
+    sum(good_runs) / sum(runs) AS good, min(good_runs / runs) AS worst
+FROM (
+    SELECT t AS at, service, agent_id, sum(up_sum) AS good_runs, sum(ticks) AS runs
+    FROM crmscope.probe_1m WHERE {rounding:UInt32} < 3600 AND t >= now() - {seconds:UInt32} GROUP BY t, service, agent_id
+    UNION ALL
+    SELECT t AS at, service, agent_id, sum(up_sum) AS good_runs, sum(ticks) AS runs
+    FROM crmscope.probe_1h WHERE {rounding:UInt32} >= 3600 AND t >= now() - {seconds:UInt32} GROUP BY t, service, agent_id
+)
+GROUP BY t, service ORDER BY t
+$query$),
 ('crmscope', 'Age of the newest heartbeat [seconds, hosts of today and yesterday]', $query$
 SELECT toStartOfInterval(at, toIntervalSecond({rounding:UInt32}))::INT AS t, max(age) AS oldest, quantileExact(0.5)(age) AS median
 FROM (

@@ -63,11 +63,13 @@ pub enum SeriesKind {
     Clock = 11,
     /// What the agent stopped measuring to stay within its budget, and why.
     Shedding = 12,
+    /// One target that is probed: a page, a port or a name.
+    Probe = 13,
 }
 
 impl SeriesKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Host,
         Self::Disk,
         Self::Filesystem,
@@ -80,6 +82,7 @@ impl SeriesKind {
         Self::Sensor,
         Self::Clock,
         Self::Shedding,
+        Self::Probe,
     ];
 
     /// The kind with this number on the wire.
@@ -104,6 +107,7 @@ impl SeriesKind {
             Self::Sensor => "sensor_raw",
             Self::Clock => "clock_raw",
             Self::Shedding => "shedding_raw",
+            Self::Probe => "probe_raw",
         }
     }
 
@@ -125,6 +129,8 @@ impl SeriesKind {
             // The program that keeps the clock.
             Self::Clock => &["keeper"],
             Self::Shedding => &["subject", "cause"],
+            // The target's configured name, the service it belongs to, and http, tcp or dns.
+            Self::Probe => &["target", "service", "kind"],
         }
     }
 
@@ -144,6 +150,7 @@ impl SeriesKind {
             Self::Sensor => SensorMetric::METRICS,
             Self::Clock => ClockMetric::METRICS,
             Self::Shedding => SheddingMetric::METRICS,
+            Self::Probe => ProbeMetric::METRICS,
         }
     }
 
@@ -609,6 +616,85 @@ metrics! {
     }
 }
 
+metrics! {
+    /// One run of a probe. A phase that was not reached, or that the kind does not have, is missing.
+    ProbeMetric {
+        /// 1 when the target answered as it should.
+        Up = 1, "up", Gauge, Required;
+        /// Why not, see [`ProbeReason`]; 0 when it did. Do not take means of it.
+        Reason = 2, "reason", Gauge, Required;
+        /// The whole run, whatever came of it.
+        Duration = 3, "duration_us", Gauge, Required;
+        /// The same, of good runs only: a refusal is quick, and would make a mean look better.
+        GoodDuration = 4, "good_duration_us", Gauge, Optional;
+        /// Until the name was resolved.
+        Dns = 5, "dns_us", Gauge, Optional;
+        /// Until the connection stood, from there on.
+        Connect = 6, "connect_us", Gauge, Optional;
+        /// The TLS handshake.
+        Tls = 7, "tls_us", Gauge, Optional;
+        /// From the request to the head of the answer.
+        FirstByte = 8, "first_byte_us", Gauge, Optional;
+        /// Status code of HTTP. Do not take means of it.
+        Status = 9, "status", Gauge, Optional;
+        /// Time until the first certificate of the chain expires; 0 when one has.
+        CertificateExpires = 10, "certificate_expires_seconds", Gauge, Optional;
+        /// Bytes of the body that were read; reading ends at 64 KiB.
+        Body = 11, "body_bytes", Gauge, Optional;
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $word:literal;)+) => {
+        /// Why a run of a probe was not good. Numbers are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u64)]
+        pub enum ProbeReason { $($(#[$doc])* $variant = $number,)+ }
+
+        impl ProbeReason {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its word in queries and logs.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The run was good.
+    None = 0, "none";
+    /// The name has no address, or the resolver could not tell.
+    ResolveFailed = 1, "resolve_failed";
+    /// Nobody listens there.
+    Refused = 2, "refused";
+    /// The deadline passed; the figures tell in which phase.
+    TimedOut = 3, "timed_out";
+    /// The handshake failed for another reason than the certificate.
+    TlsFailed = 4, "tls_failed";
+    /// A certificate has expired, or is not valid yet.
+    CertificateExpired = 5, "certificate_expired";
+    /// The status is not one that was expected.
+    Status = 6, "status";
+    /// The body is not as expected.
+    Body = 7, "body";
+    /// The answer is not of the protocol.
+    Protocol = 8, "protocol";
+    /// The name has other addresses than the expected one.
+    WrongAddress = 9, "wrong_address";
+    /// No path: network or host unreachable.
+    Unreachable = 10, "unreachable";
+    /// The connection was closed before the answer was whole.
+    Closed = 11, "closed";
+    /// The certificate is not signed by anyone who is trusted.
+    CertificateNotTrusted = 12, "certificate_not_trusted";
+    /// The certificate is for another name.
+    CertificateOtherName = 13, "certificate_other_name";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -630,6 +716,13 @@ mod tests {
             }
             assert_eq!(kind.position(0), None);
             assert_eq!(kind.position(u32::MAX), None);
+        }
+    }
+
+    #[test]
+    fn reasons_of_probes_are_numbered_without_holes() {
+        for (number, reason) in ProbeReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as u64, number as u64, "{}", reason.word());
         }
     }
 }

@@ -85,7 +85,7 @@ fn write(path: &Path, text: &str) {
 }
 
 /// What not every machine has, made up for the sources that look for it: a container, a sensor,
-/// systemd and chronyd. Returns the sources' settings.
+/// systemd and chronyd; and probes of the stack itself. Returns the sources' settings.
 fn made_up(stack: &Stack) -> String {
     let sys = stack.path("sys");
     let group = sys.join(format!(
@@ -111,6 +111,7 @@ fn made_up(stack: &Stack) -> String {
         &chronyc,
         "#!/bin/sh\necho 7F000001,127.0.0.1,2,1795602500.3,0.5,0,0,0,0,0,0.2,0.1,1.0,Normal\n",
     );
+    let (page, uplink) = (stack.http_port, stack.uplink_port);
     // Other agents may run beside this one: it is known by its configuration.
     let own = stack.path("app-01.toml");
     format!(
@@ -119,7 +120,10 @@ fn made_up(stack: &Stack) -> String {
          [sources.units]\ninterval_ms = 5000\nwatch = [\"crm.service\"]\nprogram = {systemctl:?}\nsystemd_path = {sys:?}\n\
          [sources.containers]\ninterval_ms = 1000\nsys_path = {sys:?}\n\
          [sources.sensors]\ninterval_ms = 1000\nsys_path = {sys:?}\n\
-         [sources.clock]\ninterval_ms = 5000\nchronyc = {chronyc:?}\n"
+         [sources.clock]\ninterval_ms = 5000\nchronyc = {chronyc:?}\n\
+         [sources.probes]\ninterval_ms = 1000\ndeadline_ms = 1000\ntargets = [\n\
+           {{ name = \"page\", service = \"crm\", kind = \"http\", url = \"http://127.0.0.1:{page}/healthz\", expect_status = [418, \"5xx\"] }},\n\
+           {{ name = \"uplink\", service = \"crm\", kind = \"tcp\", address = \"127.0.0.1:{uplink}\" }},\n]\n"
     )
 }
 
@@ -223,6 +227,11 @@ fn every_query_and_every_chart_answers_from_real_rows() {
         let rows = format!("SELECT count() FROM {kind}_1d");
         stack.wait_number(kind, &rows, |count| count > 0);
     }
+    stack.wait_number(
+        "every probe",
+        "SELECT uniqExact(target) FROM probe_1d",
+        |count| count == 2,
+    );
     assert!(agent.terminate().success());
     stack.wait_number(
         "the goodbye",
@@ -261,6 +270,8 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "host_status" => &["app-01\t\t\t0\t"],
             "presence_arrivals" => &["app-01\t", "\t1\t0\t"],
             "process_groups" => &["app-01\tagent\t1\t"],
+            "probe_status" => &["app-01\tpage\tcrm\thttp\t0\tstatus\t200\t0\t"],
+            "probe_timeline" => &["\t1\t", "\t\\N"],
             "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],
             "container_usage" => &["app-01\t0123456789ab\t\tdocker\t", "\t4096\t8192\t0.5\t"],
             "sensor_hottest" => &["app-01\tcoretemp\thwmon0\ttemp1\t45.5"],

@@ -23,7 +23,7 @@ const HELD_MAX_ITEMS: usize = 100_000;
 const RESTORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longest time between runs that are made rarer.
-const STRETCHED_MAX: Duration = Duration::from_secs(60);
+pub(crate) const STRETCHED_MAX: Duration = Duration::from_secs(60);
 
 const PANICKED: &str = "the source panicked; this is a bug in crmscope-agent";
 

@@ -7,6 +7,7 @@ use super::clock::{self, ClockSource};
 use super::containers::{self, ContainersSource};
 use super::filesystem::{self, FilesystemSource};
 use super::host::{self, HostSource};
+use super::probes::{self, ProbesSource};
 use super::processes::{self, ProcessesSource};
 use super::requests::{self, RequestsSource};
 use super::security::{self, SecuritySource};
@@ -34,6 +35,8 @@ pub struct Config {
     pub sensors: sensors::Config,
     /// The clock.
     pub clock: clock::Config,
+    /// Pages, ports and names that are asked for.
+    pub probes: probes::Config,
     /// Access logs.
     pub requests: requests::Config,
     /// Logins and privileges.
@@ -70,6 +73,9 @@ impl Config {
         self.clock
             .validate()
             .map_err(|error| format!("sources.clock.{error}"))?;
+        self.probes
+            .validate()
+            .map_err(|error| format!("sources.probes.{error}"))?;
         self.requests.validate()?;
         self.security.validate()
     }
@@ -101,6 +107,9 @@ impl Config {
         }
         if self.clock.enabled {
             sources.push(Box::new(ClockSource::new(&self.clock)));
+        }
+        if self.probes.enabled && !self.probes.targets.is_empty() {
+            sources.push(Box::new(ProbesSource::new(&self.probes)));
         }
         if self.requests.enabled {
             sources.push(Box::new(RequestsSource::new(&self.requests)));

@@ -17,7 +17,7 @@ use super::processes::{ProcessesSource, Watch};
 use super::sensors::SensorsSource;
 use super::transport::TransportSource;
 use super::{
-    Moment, Rows, Source, SourceStatistics, clock, containers, filesystem, host, processes,
+    Moment, Rows, Source, SourceStatistics, clock, containers, filesystem, host, probes, processes,
     sensors, transport, units,
 };
 use crate::fuzzing::{folder, write};
@@ -202,7 +202,7 @@ pub fn read_program_output(data: &[u8]) {
     let Some((&choice, data)) = data.split_first() else {
         return;
     };
-    match choice % 4 {
+    match choice % 6 {
         0 => {
             let (units, unparsed) = units::show::parse(data);
             assert!(units.len() as u64 + unparsed <= data.len() as u64);
@@ -214,7 +214,7 @@ pub fn read_program_output(data: &[u8]) {
         2 => {
             transport::sockets::is_answer(data);
         }
-        _ => {
+        3 => {
             let config = filesystem::Config::default();
             let choice = filesystem::mounts::choose(data, &config);
             assert!(choice.mounts.len() <= config.mounts_max);
@@ -224,5 +224,7 @@ pub fn read_program_output(data: &[u8]) {
                 }
             }
         }
+        4 => probes::read_answer(data),
+        _ => probes::read_certificate(data),
     }
 }

@@ -14,6 +14,7 @@ pub mod config;
 pub mod containers;
 pub mod filesystem;
 pub mod host;
+pub mod probes;
 pub mod processes;
 pub mod sensors;
 pub mod transport;

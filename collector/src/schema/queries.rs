@@ -88,6 +88,10 @@ queries! {
     PRESENCE_LAST = "presence_last";
     /// When a collector was there to receive.
     PRESENCE_WATCHED = "presence_watched";
+    /// Probed targets: whether they answer, and when certificates expire.
+    PROBE_STATUS = "probe_status";
+    /// A probed service over time.
+    PROBE_TIMELINE = "probe_timeline";
     /// Watched programs: whether they run, and what they use.
     PROCESS_GROUPS = "process_groups";
     /// Rows found against rows the ledger says were stored.

@@ -74,6 +74,9 @@ FROM (
     UNION ALL
     SELECT 'metrics', 0, count() FROM crmscope.clock_raw
     WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT 'metrics', 0, count() FROM crmscope.probe_raw
+    WHERE ts >= {from:DateTime('UTC')} AND ts < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
 )
 GROUP BY lane
 ORDER BY lane

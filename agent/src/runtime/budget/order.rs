@@ -54,6 +54,8 @@ subjects! {
     Details = "details", Means::Stopped, "figures of single processes, containers and units";
     /// Details of devices and mounts.
     Devices = "devices", Means::Rarer(4), "figures of each disk, interface, file system and sensor: every 4th reading";
+    /// Runs of probes.
+    Probes = "probes", Means::Rarer(4), "probes of pages, ports and names: every 4th run";
     /// The host's figures. Details of its devices come with them, never oftener.
     Host = "host", Means::Rarer(10), "figures of the host: every 10th reading, those of disks and interfaces with them";
     /// Routes of requests.

@@ -74,8 +74,8 @@ fn levels_rise_near_a_ceiling_and_fall_after_a_longer_calm() {
     for (what, windows, levels) in [
         ("calm", vec![CALM; 5], vec![0; 5]),
         ("just below", vec![cpu(849); 4], vec![0; 4]),
-        ("near", vec![cpu(850); 8], vec![1, 2, 3, 4, 5, 6, 6, 6]),
-        ("overshoot", vec![cpu(2_000); 4], vec![2, 4, 6, 6]),
+        ("near", vec![cpu(850); 8], vec![1, 2, 3, 4, 5, 6, 7, 7]),
+        ("overshoot", vec![cpu(2_000); 4], vec![2, 4, 6, 7]),
         ("memory", vec![[0, 850, 0, 0]; 2], vec![1, 2]),
         ("disk", vec![[0, 0, 900, 0]; 2], vec![1, 2]),
         ("network", vec![[0, 0, 0, 850]; 2], vec![1, 2]),
