@@ -1,9 +1,13 @@
 //! The command line.
 
+mod maintenance;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub use self::maintenance::{AddArguments, MaintenanceAction};
 
 /// Takes what crmscope agents send, and stores it exactly in ClickHouse.
 #[derive(Debug, Parser)]
@@ -77,6 +81,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         action: HostsAction,
+    },
+    /// Times in which hosts may be silent.
+    Maintenance {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: MaintenanceAction,
     },
     /// Kafka's topics of the lanes.
     Topics {

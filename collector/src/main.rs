@@ -7,14 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Parser as _;
 use crmscope_collector::cli::{
-    Arguments, Command, HostsAction, RunArguments, TopicsAction, parse_duration,
+    Arguments, Command, HostsAction, MaintenanceAction, RunArguments, TopicsAction, parse_duration,
 };
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
 use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
-use crmscope_collector::presence::{self, availability, evidence};
+use crmscope_collector::presence::{self, availability, evidence, maintenance};
 use crmscope_collector::storage::Storage;
 use crmscope_collector::{Options, reconcile, schema};
 use prometheus_client::registry::Registry;
@@ -51,6 +51,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Migrate) => migrate(&config).await,
         Some(Command::Validate) => print("the configuration is valid\n"),
         Some(Command::Hosts { action }) => hosts(&config, action).await,
+        Some(Command::Maintenance { action }) => maintenance(&config, action).await,
         Some(Command::Topics { action }) => topics(&config, *action).await,
         Some(Command::Reconcile {
             from,
@@ -239,6 +240,13 @@ async fn hosts(config: &Config, action: &HostsAction) -> anyhow::Result<ExitCode
     )
 }
 
+async fn maintenance(config: &Config, action: &MaintenanceAction) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let user = std::env::var("USER").unwrap_or_default();
+    print(&maintenance::command::run(&storage, action, (&user, now_ms)).await?)
+}
+
 async fn show_ledger(
     config: &Config,
     question: &Question,
@@ -308,6 +316,7 @@ async fn show_availability(
         "no heartbeat of agent {agent:?} is kept; without --agent all agents that have some are shown"
     );
     let watched = evidence::watched(&storage, &asked).await?;
+    let calendar = maintenance::calendar(&storage, &asked.range_ms()).await?;
     if !shown.json {
         print(&availability::head(&asked))?;
     }
@@ -321,7 +330,8 @@ async fn show_availability(
             );
         }
         let intervals = presence::hours::intervals(&storage, host, &asked, &watched).await?;
-        let report = availability::report(&host.agent_id, intervals);
+        let idle = calendar.of(&host.agent_id, &host.host_group);
+        let report = availability::report(&host.agent_id, intervals, &idle);
         if terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }

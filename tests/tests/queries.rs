@@ -17,11 +17,13 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 9] = [
+const EMPTY_WHEN_WHOLE: [&str; 11] = [
     "availability_by_day",
     "incidents",
     "ledger_drops",
     "ledger_gaps",
+    "maintenance_audit",
+    "maintenance_windows",
     "notifications",
     "presence_hours",
     "presence_judged",

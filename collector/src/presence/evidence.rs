@@ -27,7 +27,9 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub(super) fn range_ms(&self) -> Range<i64> {
+    /// The same in ms.
+    #[must_use]
+    pub fn range_ms(&self) -> Range<i64> {
         let ms = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX / 1000) * 1000;
         ms(self.from)..ms(self.to)
     }
@@ -52,6 +54,9 @@ pub struct Host {
     /// Until when it was expected, Unix ms.
     #[serde(skip)]
     pub retired_at_ms: Option<i64>,
+    /// What it falls with.
+    #[serde(skip)]
+    pub host_group: String,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +102,7 @@ pub async fn hosts(storage: &Storage, agent: &str) -> Result<Vec<Host>, Error> {
             first_ms: expected.since_ms,
             retired_at_ms: expected.retired_at_ms,
             agent_id: expected.agent_id,
+            host_group: expected.host_group,
         };
         hosts.insert(host.agent_id.clone(), host);
     }

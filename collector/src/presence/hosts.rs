@@ -35,7 +35,7 @@ pub struct Expected {
     pub since_ms: i64,
     /// From when on it is not expected, Unix ms.
     pub retired_at_ms: Option<i64>,
-    /// It may be silent now.
+    /// It may be silent now; whoever reads it says so, by [`super::maintenance`].
     pub in_maintenance: bool,
 }
 

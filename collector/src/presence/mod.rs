@@ -2,7 +2,8 @@
 //!
 //! Two halves. The proof, for any time that is over: heartbeats and the times in which collectors
 //! watched ([`watching`]) are in ClickHouse → [`evidence`] reads them → [`timeline`] says what they
-//! prove, host by host → [`hours`] keeps it → [`availability`] adds it up. The suspicion, for now: [`live`] follows the
+//! prove, host by host → [`hours`] keeps it → [`availability`] adds it up,
+//! without [`maintenance`]. The suspicion, for now: [`live`] follows the
 //! heartbeats as they come, and says which host fell silent. [`hosts`] is what both expect. What [`live`]
 //! thinks is never taken for proven.
 
@@ -11,5 +12,6 @@ pub mod evidence;
 pub mod hosts;
 pub mod hours;
 pub mod live;
+pub mod maintenance;
 pub mod timeline;
 pub(crate) mod watching;

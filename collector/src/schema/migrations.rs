@@ -73,6 +73,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(31, "0031_presence_evidence.sql"),
     file!(32, "0032_hosts.sql"),
     file!(33, "0033_notifications.sql"),
+    file!(34, "0034_maintenance.sql"),
     file!(35, "0035_probe.sql"),
     file!(37, "0037_presence_hours.sql"),
 ];

@@ -66,6 +66,10 @@ queries! {
     LEDGER_PROOF = "ledger_proof";
     /// Log lines that were not counted, by reason.
     LOST_LINES = "lost_lines";
+    /// Who changed maintenance, and when.
+    MAINTENANCE_AUDIT = "maintenance_audit";
+    /// Maintenance windows as they are now.
+    MAINTENANCE_WINDOWS = "maintenance_windows";
     /// What became of the notifications of incidents.
     NOTIFICATIONS = "notifications";
     /// Requests of an objective, by windows.

@@ -17,6 +17,7 @@ use crate::clock::now_ms;
 use crate::error::Error;
 use crate::objectives::{self, Objective};
 use crate::parts::Background;
+use crate::presence::maintenance::InForce;
 use crate::presence::{hosts, hours};
 use crate::storage::Storage;
 use crate::storage::retry::Backoff;
@@ -97,6 +98,7 @@ pub(crate) async fn run(
             objectives: watched.objectives.clone(),
             told,
             open: Vec::new(),
+            maintenance: InForce::default(),
         };
         let ended = tokio::select! {
             ended = watching.lead(&turn) => ended,
@@ -128,6 +130,7 @@ struct Watching {
     told: Option<mpsc::Sender<Incident>>,
     /// Faults of objectives that were found before.
     open: Vec<Fault>,
+    maintenance: InForce,
 }
 
 impl Watching {
@@ -200,7 +203,7 @@ impl Watching {
 
     /// Goes on where whoever watched before ended.
     async fn recall(&mut self) -> Result<(), Error> {
-        let expected = hosts::expected(&self.storage, "").await?;
+        let expected = self.maintenance.hosts(&self.storage, EXPECT_EVERY).await?;
         let states = hosts::list(&self.storage, "").await?;
         let last = self.feed.last().await?;
         let lately = self.feed.next().await?;
@@ -235,7 +238,7 @@ impl Watching {
     async fn look(&mut self, refresh: bool) -> Result<(), Error> {
         self.record.write().await?;
         if refresh {
-            let expected = hosts::expected(&self.storage, "").await?;
+            let expected = self.maintenance.hosts(&self.storage, EXPECT_EVERY).await?;
             let now = self.now();
             self.fleet.expect(expected, now);
         }
