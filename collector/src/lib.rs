@@ -174,7 +174,7 @@ pub async fn run(
             })),
         );
     }
-    let mut presence = Background::none();
+    let mut presence = Part::new("the watch over the hosts", None);
     if roles.presence {
         let metrics = presence::live::metrics::Metrics::register(&mut registry);
         let desk = match config.alerts.is_on() {
@@ -192,12 +192,14 @@ pub async fn run(
             drain.subscribe(),
         );
         let (prepared, draining) = (prepared.done(), drain.subscribe());
-        presence = Background::new(async move {
+        let run = async move {
             tokio::select! {
                 () = stopped(prepared) => watched.await,
                 () = stopped(draining) => {}
             }
-        });
+            Ok(())
+        };
+        presence = Part::new("the watch over the hosts", Some(tokio::spawn(run)));
     }
     let (leave, left) = watch::channel(false);
     let mut web = Background::none();
@@ -227,6 +229,7 @@ pub async fn run(
         ended = writer.ended() => ended?,
         ended = ingest.ended() => ended?,
         ended = kafka.ended() => ended?,
+        ended = presence.ended() => ended?,
     }
 
     // Streams end once their batches are settled; the writer ends once nothing more comes.

@@ -54,6 +54,9 @@ pub enum TurnError {
     /// It cannot be read or said whose turn it is.
     #[error("take the turn (a table crmscope.*_turn_*): {0}")]
     Storage(#[source] clickhouse::error::Error),
+    /// No answer.
+    #[error("take the turn (a table crmscope.*_turn_*): no answer within {} s", ANSWER_WITHIN.as_secs())]
+    Slow,
     /// This collector gave no sign of life for too long.
     #[error(
         "another collector took the turn, as this one was not heard of for {} s",
@@ -63,6 +66,8 @@ pub enum TurnError {
 }
 /// From one sign of life of a holder to its next.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
+/// A statement that takes longer is given up, and repeated by whoever needs it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Signs that a turn keeps.
 const SIGNS_MAX: u32 = 600;
 /// After this long without a sign the holder of a turn is taken for gone: a collector that was killed
@@ -258,13 +263,23 @@ async fn list(client: &Client, purpose: Purpose) -> Result<Vec<Sign>, TurnError>
          WHERE database = '{DATABASE}' AND startsWith(name, '{}') ORDER BY name",
         purpose.prefix
     );
-    let signs = client.query_raw(&sql).fetch_all().await;
-    signs.map_err(TurnError::Storage)
+    let signs = client.query_raw(&sql).fetch_all();
+    within(signs).await
 }
 
 async fn execute(client: &Client, sql: &str) -> Result<(), TurnError> {
     let insert = client.query_raw(sql).with_setting("async_insert", "0");
-    insert.execute().await.map_err(TurnError::Storage)
+    within(insert.execute()).await
+}
+
+/// Waits no longer than makes sense for who has the turn.
+async fn within<T>(
+    answer: impl Future<Output = clickhouse::error::Result<T>>,
+) -> Result<T, TurnError> {
+    let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+    answer
+        .map_err(|_| TurnError::Slow)?
+        .map_err(TurnError::Storage)
 }
 
 async fn drop_table(client: &Client, name: &str) -> Result<(), TurnError> {

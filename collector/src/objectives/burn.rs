@@ -9,7 +9,7 @@ use super::config::Objective;
 use crate::alerts::Kind;
 
 /// Windows, minutes.
-pub(super) const WINDOWS_MINUTES: [u32; 8] = [5, 30, 60, 120, 360, 1_440, 4_320, 43_200];
+pub(super) const WINDOWS_MINUTES: [u32; 7] = [5, 30, 60, 120, 360, 1_440, 4_320];
 
 /// Two windows that have to burn at once.
 struct Pair {
@@ -76,14 +76,14 @@ pub(super) fn faults(
             "{name}: no request of service {} was counted within an hour, so nothing can be said of it.",
             objective.service.escape_debug()
         );
-        return vec![(Kind::NoTraffic, told)];
+        return still_burning(objective, open, (Kind::NoTraffic, told));
     }
     if hour.requests < quiet {
         let told = format!(
             "{name}: only {} requests were counted within an hour, too few for a rate.",
             hour.requests
         );
-        return vec![(Kind::LowTraffic, told)];
+        return still_burning(objective, open, (Kind::LowTraffic, told));
     }
     let mut faults: Vec<(Kind, String)> = Vec::new();
     for pair in &PAIRS {
@@ -103,6 +103,22 @@ pub(super) fn faults(
         }
     }
     faults
+}
+
+/// With too little traffic nothing is known to be better: what burns is not over.
+fn still_burning(
+    objective: &Objective,
+    open: &[Kind],
+    traffic: (Kind, String),
+) -> Vec<(Kind, String)> {
+    let burning = [Kind::BudgetBurnsFast, Kind::BudgetBurnsSlowly];
+    let told = format!(
+        "{}: its error budget burnt too fast when there were still requests.",
+        objective.name.escape_debug()
+    );
+    let burns = burning.into_iter().filter(|kind| open.contains(kind));
+    let burns = burns.map(|kind| (kind, told.clone()));
+    std::iter::once(traffic).chain(burns).collect()
 }
 
 /// How many times as fast as it may the budget is used up.
@@ -129,7 +145,7 @@ mod tests {
     }
 
     /// Every window with 100,000 requests, so many of them bad.
-    fn windows(bad: [u64; 8]) -> Windows {
+    fn windows(bad: [u64; 7]) -> Windows {
         bad.map(|bad| Window {
             requests: 100_000,
             bad,
@@ -146,29 +162,29 @@ mod tests {
     #[test]
     fn both_windows_of_a_pair_have_to_burn() {
         // 14.4 times 0.1 % of 100,000 is 1,440.
-        let fast = [1_441, 0, 1_441, 0, 0, 0, 0, 0];
+        let fast = [1_441, 0, 1_441, 0, 0, 0, 0];
         assert_eq!(kinds(&windows(fast), &[]), [Kind::BudgetBurnsFast]);
-        assert!(kinds(&windows([1_441, 0, 1_440, 0, 0, 0, 0, 0]), &[]).is_empty());
-        assert!(kinds(&windows([1_440, 0, 1_441, 0, 0, 0, 0, 0]), &[]).is_empty());
+        assert!(kinds(&windows([1_441, 0, 1_440, 0, 0, 0, 0]), &[]).is_empty());
+        assert!(kinds(&windows([1_440, 0, 1_441, 0, 0, 0, 0]), &[]).is_empty());
         assert_eq!(
-            kinds(&windows([0, 601, 0, 0, 601, 0, 0, 0]), &[]),
+            kinds(&windows([0, 601, 0, 0, 601, 0, 0]), &[]),
             [Kind::BudgetBurnsFast]
         );
         assert_eq!(
-            kinds(&windows([0, 0, 0, 301, 0, 301, 0, 0]), &[]),
+            kinds(&windows([0, 0, 0, 301, 0, 301, 0]), &[]),
             [Kind::BudgetBurnsSlowly]
         );
         assert_eq!(
-            kinds(&windows([0, 0, 0, 0, 101, 0, 101, 0]), &[]),
+            kinds(&windows([0, 0, 0, 0, 101, 0, 101]), &[]),
             [Kind::BudgetBurnsSlowly]
         );
-        let both = [5_000; 8];
+        let both = [5_000; 7];
         assert_eq!(
             kinds(&windows(both), &[]),
             [Kind::BudgetBurnsFast, Kind::BudgetBurnsSlowly]
         );
         // What burns goes on until the shorter window is quiet.
-        let dying = windows([1_441, 0, 1_000, 0, 0, 0, 0, 0]);
+        let dying = windows([1_441, 0, 1_000, 0, 0, 0, 0]);
         assert_eq!(
             kinds(&dying, &[Kind::BudgetBurnsFast]),
             [Kind::BudgetBurnsFast]
@@ -182,7 +198,7 @@ mod tests {
 
     #[test]
     fn few_requests_have_no_rate_and_none_is_a_fault() {
-        let mut few = windows([50; 8]);
+        let mut few = windows([50; 7]);
         few[2] = Window {
             requests: 59,
             bad: 59,
@@ -196,6 +212,8 @@ mod tests {
         };
         assert_eq!(kinds(&few, &[Kind::LowTraffic]), []);
         few[2] = Window::default();
+        let open = [Kind::BudgetBurnsFast];
+        assert_eq!(kinds(&few, &open), [Kind::NoTraffic, Kind::BudgetBurnsFast]);
         assert_eq!(kinds(&few, &[]), [Kind::NoTraffic]);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(
                 Ok(windows) => look(objective, &windows, &mut open, &mut record),
                 // Nothing is known, so nothing begins and nothing is over.
                 Err(error) => {
-                    tracing::debug!(%error, objective = objective.name, "an objective is not looked at");
+                    tracing::warn!(%error, objective = objective.name, "an objective cannot be looked at");
                 }
             }
         }
@@ -63,7 +63,10 @@ fn known(objectives: &[Objective], faults: Vec<Fault>, record: &mut Record) -> O
             .iter()
             .any(|objective| objective.name == fault.objective)
         {
-            open.insert((fault.objective.clone(), fault.kind), fault);
+            let twice = open.insert((fault.objective.clone(), fault.kind), fault);
+            if let Some(twice) = twice {
+                record.push(Change::Fault(twice.ended(now_ms())));
+            }
         } else {
             record.push(Change::Fault(fault.ended(now_ms())));
         }

@@ -98,8 +98,12 @@ pub async fn hosts(storage: &Storage, agent: &str) -> Result<Vec<Host>, Error> {
         if !expected.is_enrolled {
             continue;
         }
+        let heard_ms = hosts.get(&expected.agent_id).map(|host| host.first_ms);
         let host = Host {
-            first_ms: expected.since_ms,
+            first_ms: expected
+                .expected_since_ms
+                .or(heard_ms)
+                .unwrap_or(expected.since_ms),
             retired_at_ms: expected.retired_at_ms,
             agent_id: expected.agent_id,
             host_group: expected.host_group,

@@ -31,8 +31,10 @@ pub struct Expected {
     pub host_group: String,
     /// Whether somebody named it.
     pub is_enrolled: bool,
-    /// Since when, Unix ms.
+    /// Since when, Unix ms; of one that only reports, its last hello.
     pub since_ms: i64,
+    /// Since when by whoever named it, Unix ms; else from its first heartbeat on.
+    pub expected_since_ms: Option<i64>,
     /// From when on it is not expected, Unix ms.
     pub retired_at_ms: Option<i64>,
     /// It may be silent now; whoever reads it says so, by [`super::maintenance`].
@@ -46,7 +48,10 @@ impl Expected {
         let mut text = format!("{}: ", self.agent_id);
         let _ = match self.retired_at_ms {
             Some(at_ms) => write!(text, "retired at {} UTC", time(at_ms)),
-            None => write!(text, "expected since {} UTC", time(self.since_ms)),
+            None => match self.expected_since_ms {
+                Some(since_ms) => write!(text, "expected since {} UTC", time(since_ms)),
+                None => write!(text, "expected since its first heartbeat"),
+            },
         };
         for (what, label) in [("role", &self.role), ("group", &self.host_group)] {
             if !label.is_empty() {
@@ -65,6 +70,7 @@ struct ExpectedRow {
     host_group: String,
     is_enrolled: u8,
     since_ms: i64,
+    expected_since_ms: i64,
     retired_at_ms: i64,
 }
 
@@ -81,6 +87,7 @@ pub async fn expected(storage: &Storage, agent: &str) -> Result<Vec<Expected>, E
         host_group: row.host_group,
         is_enrolled: row.is_enrolled != 0,
         since_ms: row.since_ms,
+        expected_since_ms: Some(row.expected_since_ms).filter(|&since_ms| since_ms != 0),
         retired_at_ms: Some(row.retired_at_ms).filter(|&at_ms| at_ms != 0),
         in_maintenance: false,
     });
@@ -170,12 +177,14 @@ fn apply(agent: &str, before: Option<Expected>, change: &Change, now_ms: i64) ->
     let before = before.unwrap_or_else(|| Expected {
         agent_id: agent.to_owned(),
         since_ms: now_ms,
+        expected_since_ms: Some(now_ms),
         ..Expected::default()
     });
     Expected {
         role: change.role.clone().unwrap_or(before.role),
         host_group: change.host_group.clone().unwrap_or(before.host_group),
         since_ms: change.expected_since_ms.unwrap_or(before.since_ms),
+        expected_since_ms: change.expected_since_ms.or(before.expected_since_ms),
         retired_at_ms: change.retired_at_ms.unwrap_or(before.retired_at_ms),
         is_enrolled: true,
         ..before
@@ -193,7 +202,9 @@ fn insert(hosts: &[Expected], changed_by: &str, now_ms: i64) -> Insert {
     let ms = |name: &'static str, native: &mut Block, of: fn(&Expected) -> i64| {
         native.i64(name, each().map(of));
     };
-    ms("expected_since_ms", &mut native, |host| host.since_ms);
+    ms("expected_since_ms", &mut native, |host| {
+        host.expected_since_ms.unwrap_or(0)
+    });
     ms("retired_at_ms", &mut native, |host| {
         host.retired_at_ms.unwrap_or(0)
     });

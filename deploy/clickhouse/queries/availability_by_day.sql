@@ -21,4 +21,5 @@ SELECT
 FROM crmscope.presence_hours FINAL
 WHERE t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
 GROUP BY day, agent_id
+HAVING all_ms > 0
 ORDER BY day, agent_id

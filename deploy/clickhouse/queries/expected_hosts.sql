@@ -4,14 +4,16 @@
 -- Columns:
 --   agent_id; role, host_group: as enrolled
 --   is_enrolled: whether somebody named it, or it only reports
---   since_ms: expected since, or else its last hello, Unix ms
+--   expected_since_ms: as enrolled, Unix ms; 0 from the first heartbeat on
+--   since_ms: the same, or else its last hello
 --   retired_at_ms: Unix ms, 0 where it is not retired
 SELECT
     agent_id,
     max(known.role) AS role,
     max(known.host_group) AS host_group,
     max(known.is_enrolled) AS is_enrolled,
-    if(max(expected_since_ms) > 0, max(expected_since_ms), max(connected_ms)) AS since_ms,
+    max(known.expected_since_ms) AS expected_since_ms,
+    if(expected_since_ms > 0, expected_since_ms, max(known.connected_ms)) AS since_ms,
     max(known.retired_at_ms) AS retired_at_ms
 FROM
 (

@@ -17,10 +17,10 @@ FROM
     FROM crmscope.requests_1m
     WHERE service = {service:String} AND t >= now_t - INTERVAL 6 HOUR
     UNION ALL
-    SELECT arrayJoin(arrayFilter(m -> t >= toStartOfHour(now_t) - toIntervalMinute(m), [1440, 4320, 43200])) AS minutes, requests,
+    SELECT arrayJoin(arrayFilter(m -> t >= toStartOfHour(now_t) - toIntervalMinute(m), [1440, 4320])) AS minutes, requests,
         if(status_class = 5, requests, arraySum((bucket, count) -> if(bucket > bucket_max, count, 0), mapKeys(latency), mapValues(latency))) AS bad
     FROM crmscope.requests_1h
-    WHERE service = {service:String} AND t >= toStartOfHour(now_t) - INTERVAL 30 DAY
+    WHERE service = {service:String} AND t >= toStartOfHour(now_t) - INTERVAL 3 DAY
 )
 GROUP BY minutes
 ORDER BY minutes

@@ -13,6 +13,7 @@ SELECT
     toUnixTimestamp64Milli(stored_at) AS stored_ms,
     toUnixTimestamp64Milli(now64(3, 'UTC')) AS now_ms
 FROM crmscope.arrivals
-WHERE stored_at > fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC')
+-- A clock that was set back hides nothing of the last seconds.
+WHERE stored_at > least(fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC'), now64(3, 'UTC') - INTERVAL 10 SECOND)
     AND stored_at > now64(3, 'UTC') - toIntervalSecond({seconds:UInt32})
 ORDER BY stored_at, agent_id, received_at, beat

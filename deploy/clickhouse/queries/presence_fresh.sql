@@ -9,6 +9,7 @@ SELECT
     min(toUnixTimestamp64Milli(received_at) - greatest(0, late_ms)) AS first_ms,
     max(toUnixTimestamp64Milli(stored_at)) AS stored_ms
 FROM crmscope.arrivals
-WHERE stored_at > fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC')
+-- A clock that was set back hides nothing of the last minutes.
+WHERE stored_at > least(fromUnixTimestamp64Milli({after_ms:Int64}, 'UTC'), now64(3, 'UTC') - INTERVAL 3 MINUTE)
 GROUP BY agent_id
 ORDER BY agent_id

@@ -3,7 +3,13 @@
 --   agent_id; judged_to: Unix s of the end of its last hour
 --   open_ms: where the time begins of which nothing is known yet, Unix ms
 --   version: when that hour was judged, Unix ms
-SELECT agent_id, toUnixTimestamp(max(t)) + 3600 AS judged_to, argMax(open_ms, t) AS open_ms, argMax(version, t) AS version
-FROM crmscope.presence_hours FINAL
+-- Only of hosts of which an hour of the last 32 days is judged: of others no heartbeats are kept.
+SELECT
+    agent_id,
+    toUnixTimestamp(max(t)) + 3600 AS judged_to,
+    argMax(h.open_ms, (t, h.version)) AS open_ms,
+    argMax(h.version, (t, h.version)) AS version
+FROM crmscope.presence_hours AS h
+WHERE t >= now('UTC') - INTERVAL 32 DAY
 GROUP BY agent_id
 ORDER BY agent_id

@@ -1,8 +1,8 @@
 //! Keeps the hours: judges each once it is over, and anew when evidence of it comes late.
 //!
 //! Whoever watches over the hosts does it, beside. Promises: an hour is what [`super::super::timeline`]
-//! makes of all evidence that was there when it was last judged, and no evidence is left out for longer
-//! than it takes to come around again. Work is bounded: a day of a host at a time. When nobody kept the
+//! makes of the evidence around it that was there when it was last judged, and evidence that comes later is
+//! looked at within some minutes. Work is bounded: a day of a host at a time. When nobody kept the
 //! hours for longer than arrivals are remembered, everything of which heartbeats are kept is judged anew.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ use crate::storage::Storage;
 const EVERY: Duration = Duration::from_secs(60);
 /// Arrivals may become visible so long after their time of storing, ms.
 const OVERLAP_MS: i64 = 30_000;
+/// Clocks of collectors and ClickHouse differ by less, ms.
+const CLOCKS_MS: i64 = 600_000;
 /// Arrivals are remembered for so long, ms; a little less, as they go part by part.
 const REMEMBERED_MS: i64 = 20 * 3_600_000;
 
@@ -59,7 +61,7 @@ pub(crate) async fn run(storage: Storage) {
             None => match Keeper::begin(storage.clone()).await {
                 Ok(keeper) => keeper,
                 Err(error) => {
-                    tracing::debug!(%error, "hours are not kept now");
+                    tracing::warn!(%error, "hours are not kept now; trying again");
                     continue;
                 }
             },
@@ -91,11 +93,13 @@ impl Keeper {
                 to_ms: row.judged_to * 1000,
                 open_ms: row.open_ms,
                 stale_ms: None,
+                rests_until_ms: 0,
             };
             if row.version < now_ms - REMEMBERED_MS {
                 known.renew(0, now_ms);
+            } else {
+                since_ms = since_ms.min(row.version - CLOCKS_MS);
             }
-            since_ms = since_ms.min(row.version);
             judged.insert(row.agent_id, known);
         }
         Ok(Self {
@@ -121,10 +125,20 @@ impl Keeper {
         }
         let stored_ms = fresh.iter().map(|row| row.stored_ms).max();
         let mut hours = 0;
+        let mut failures = 0;
         for expected in hosts::expected(&self.storage, "").await? {
-            hours += self.judge(&expected, now_ms).await?;
+            match self.judge(&expected, now_ms).await {
+                Ok(judged) => hours += judged,
+                // One host holds up no other; what is not done is due again.
+                Err(error) => {
+                    failures += 1;
+                    if failures == 1 {
+                        let agent_id = expected.agent_id;
+                        tracing::warn!(agent_id, %error, "hours of a host cannot be judged; trying again");
+                    }
+                }
+            }
         }
-        // Only now: a round that fails looks at the same evidence again.
         self.stored_ms = self.stored_ms.max(stored_ms.unwrap_or(0));
         Ok(hours)
     }
@@ -162,7 +176,7 @@ impl Keeper {
             }
             let open_ms = judge(&self.storage, &host, &range, judged.open_ms, now_ms).await?;
             hours += (range.end - range.start) / super::HOUR_MS;
-            judged.done(&range, open_ms);
+            judged.done(&range, open_ms, now_ms);
         }
         Ok(hours)
     }

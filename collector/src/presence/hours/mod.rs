@@ -14,7 +14,7 @@ use std::ops::Range;
 
 pub use self::store::intervals;
 use super::availability::{Times, reason_name};
-use super::timeline::{Interval, State};
+use super::timeline::{Interval, Reason, State};
 
 /// An hour, ms.
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -48,7 +48,7 @@ fn cut(intervals: &[Interval], range: Range<i64>, known_open_ms: i64) -> Vec<Hou
             })
             .collect();
         open_ms = match within.last() {
-            Some(last) if last.server == State::Unknown => {
+            Some(last) if is_open(last) => {
                 // One that fills the hour began in an earlier one.
                 if within.len() == 1 && last.from_ms == from_ms {
                     open_ms
@@ -66,6 +66,15 @@ fn cut(intervals: &[Interval], range: Range<i64>, known_open_ms: i64) -> Vec<Hou
         from_ms = to_ms;
     }
     hours
+}
+
+/// Whether nothing is known since, so that the next heartbeat may prove something of it.
+fn is_open(interval: &Interval) -> bool {
+    let nothing_since = matches!(
+        interval.reason,
+        Reason::Silent | Reason::AgentStopped | Reason::ShutDown | Reason::NeverSeen
+    );
+    nothing_since && interval.server == State::Unknown
 }
 
 /// The sums of an hour: server, network, agent, and server and network at once.
@@ -112,7 +121,6 @@ fn claims(intervals: &[Interval]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presence::timeline::Reason;
 
     fn interval(from_ms: i64, to_ms: i64, server: State, reason: Reason) -> Interval {
         Interval {

@@ -8,6 +8,8 @@ use super::HOUR_MS;
 const LAG_MS: i64 = 120_000;
 /// Late evidence in a time of which nothing was known may prove so much of it.
 const BEFORE_MS: i64 = 24 * HOUR_MS;
+/// From one time that hours are judged anew to the next.
+const REST_MS: i64 = 600_000;
 /// Hours judged in one go.
 const HOURS_MAX: i64 = 24;
 /// Heartbeats are kept for so long.
@@ -22,6 +24,9 @@ pub(super) struct Judged {
     pub(super) open_ms: i64,
     /// Hours from here on are to be judged anew, Unix ms: evidence of them came late.
     pub(super) stale_ms: Option<i64>,
+    /// Not before this, Unix ms, unless there is an hour that was never judged: a spool that is drained,
+    /// or a clock that is wrong, brings late evidence again and again.
+    pub(super) rests_until_ms: i64,
 }
 
 impl Judged {
@@ -33,6 +38,7 @@ impl Judged {
             to_ms: from_ms,
             open_ms: from_ms,
             stale_ms: None,
+            rests_until_ms: 0,
         }
     }
 
@@ -53,21 +59,25 @@ impl Judged {
 
     /// The next hours to judge, if any.
     pub(super) fn next(&self, now_ms: i64) -> Option<Range<i64>> {
-        let from_ms = self.stale_ms.unwrap_or(self.to_ms);
         let end = hour(now_ms - LAG_MS);
+        let rests = now_ms < self.rests_until_ms && end <= self.to_ms;
+        let from_ms = self.stale_ms.filter(|_| !rests).unwrap_or(self.to_ms);
         // What is stale is judged with what follows it, so that nothing old is left behind it.
         let to_ms = end.min(from_ms + HOURS_MAX * HOUR_MS);
         (from_ms < to_ms).then_some(from_ms..to_ms)
     }
 
     /// These hours are judged.
-    pub(super) fn done(&mut self, range: &Range<i64>, open_ms: i64) {
-        if range.end >= self.to_ms {
-            (self.to_ms, self.open_ms) = (range.end, open_ms);
-            self.stale_ms = None;
-        } else {
+    pub(super) fn done(&mut self, range: &Range<i64>, open_ms: i64, now_ms: i64) {
+        self.open_ms = open_ms;
+        if range.end < self.to_ms {
             self.stale_ms = Some(range.end);
+            return;
         }
+        if self.stale_ms.take().is_some() {
+            self.rests_until_ms = now_ms + REST_MS;
+        }
+        self.to_ms = range.end;
     }
 }
 
@@ -89,7 +99,7 @@ mod tests {
         while let Some(range) = judged.next(NOW) {
             assert!(range.end - range.start <= 24 * HOUR_MS);
             hours += (range.end - range.start) / HOUR_MS;
-            judged.done(&range, range.end);
+            judged.done(&range, range.end, NOW);
         }
         assert_eq!(hours, 50);
         assert_eq!(judged.to_ms, 500_000 * HOUR_MS);
@@ -104,6 +114,7 @@ mod tests {
             to_ms,
             open_ms: to_ms,
             stale_ms: None,
+            rests_until_ms: 0,
         };
         // A beat of now changes nothing that is judged.
         judged.renew(NOW, NOW);
@@ -116,21 +127,24 @@ mod tests {
         judged.renew(NOW - 48 * HOUR_MS, NOW);
         let first = judged.next(NOW).unwrap();
         assert_eq!(first.start, hour(NOW - 72 * HOUR_MS));
-        judged.done(&first, first.end);
+        judged.done(&first, first.end, NOW);
         let second = judged.next(NOW).unwrap();
         assert_eq!(second.start, first.end);
-        judged.done(&second, second.end);
-        judged.done(&judged.next(NOW).unwrap(), to_ms - 11 * HOUR_MS);
+        judged.done(&second, second.end, NOW);
+        let rest = judged.next(NOW).unwrap();
+        judged.done(&rest, to_ms - 11 * HOUR_MS, NOW);
         assert_eq!(judged.next(NOW), None);
         judged.renew(NOW, NOW);
-        let third = judged.next(NOW).unwrap();
+        // Not again at once.
+        assert_eq!(judged.next(NOW), None);
+        let third = judged.next(NOW + REST_MS).unwrap();
         assert_eq!(third.end, to_ms);
-        judged.done(&third, to_ms);
+        judged.done(&third, to_ms, NOW);
         assert_eq!(judged.next(NOW), None);
         // A clock that says anything does not reach behind what is kept.
         judged.renew(i64::MIN / 2, NOW);
         assert_eq!(
-            judged.next(NOW).unwrap().start,
+            judged.next(NOW + REST_MS).unwrap().start,
             hour(NOW - KEPT_MS) + HOUR_MS
         );
     }

@@ -19,6 +19,7 @@ use crate::writer::native::Block;
 #[derive(Deserialize)]
 struct HourRow {
     t: i64,
+    version: u64,
     open_ms: i64,
     from_ms: Vec<i64>,
     to_ms: Vec<i64>,
@@ -28,12 +29,18 @@ struct HourRow {
     reason: Vec<String>,
 }
 
+/// An hour as it is kept.
+pub(super) struct Kept {
+    hour: Hour,
+    version: u64,
+}
+
 /// The hours that are judged of a host in whole hours, by their first ms.
 pub(super) async fn read(
     storage: &Storage,
     agent_id: &str,
     range: &Range<i64>,
-) -> Result<BTreeMap<i64, Hour>, Error> {
+) -> Result<BTreeMap<i64, Kept>, Error> {
     let seconds = |ms: i64| format!("{:010}", ms.div_euclid(1000).max(0));
     let (from, to) = (seconds(range.start), seconds(range.end));
     let bind = |query: clickhouse::query::Query| {
@@ -42,7 +49,10 @@ pub(super) async fn read(
     };
     let rows: Vec<HourRow> = storage.rows("presence_hours", PRESENCE_HOURS, bind).await?;
     rows.into_iter()
-        .map(|row| parse(row).map(|hour| (hour.from_ms, hour)))
+        .map(|row| {
+            let version = row.version;
+            parse(row).map(|hour| (hour.from_ms, Kept { hour, version }))
+        })
         .collect()
 }
 
@@ -94,12 +104,14 @@ pub(super) async fn write(
     storage: &Storage,
     agent_id: &str,
     hours: &[Hour],
-    before: &BTreeMap<i64, Hour>,
+    before: &BTreeMap<i64, Kept>,
     now_ms: i64,
 ) -> Result<(), Error> {
     // Of an hour in which the host was not expected there is nothing to keep.
     let is_new = |hour: &&Hour| match before.get(&hour.from_ms) {
-        Some(before) => before != *hour,
+        // Heartbeats go, and what they proved stays.
+        Some(kept) if !is_known(hour) && is_known(&kept.hour) => false,
+        Some(kept) => kept.hour != **hour,
         None => !hour.intervals.is_empty(),
     };
     let changed: Vec<&Hour> = hours.iter().filter(is_new).collect();
@@ -107,7 +119,7 @@ pub(super) async fn write(
         return Ok(());
     }
     let other = |hour: &Hour| {
-        let old = before.get(&hour.from_ms)?;
+        let old = &before.get(&hour.from_ms)?.hour;
         (old.intervals != hour.intervals).then(|| (claims(&old.intervals), claims(&hour.intervals)))
     };
     let audit: Vec<(i64, (String, String))> = changed
@@ -120,7 +132,21 @@ pub(super) async fn write(
             .insert(&audit_rows(agent_id, &audit, now_ms))
             .await?;
     }
-    storage.insert(&hour_rows(agent_id, &changed, now_ms)).await
+    // Another collector's clock may have been ahead.
+    let versions = changed
+        .iter()
+        .filter_map(|hour| before.get(&hour.from_ms))
+        .map(|kept| kept.version + 1);
+    let version = versions.max().unwrap_or(0).max(now_ms.unsigned_abs());
+    let rows = hour_rows(agent_id, &changed, version);
+    storage.insert(&rows).await
+}
+
+/// Whether anything is known of it.
+fn is_known(hour: &Hour) -> bool {
+    hour.intervals
+        .iter()
+        .any(|interval| interval.server != State::Unknown)
 }
 
 fn audit_rows(agent_id: &str, audit: &[(i64, (String, String))], now_ms: i64) -> Insert {
@@ -131,15 +157,21 @@ fn audit_rows(agent_id: &str, audit: &[(i64, (String, String))], now_ms: i64) ->
     native.datetime_ms("changed_at", each().map(|_| now_ms));
     native.string("before", each().map(|(_, (before, _))| before.as_bytes()));
     native.string("after", each().map(|(_, (_, after))| after.as_bytes()));
-    named("presence_audit", agent_id, now_ms, audit.len(), native)
+    named(
+        "presence_audit",
+        agent_id,
+        now_ms.unsigned_abs(),
+        audit.len(),
+        native,
+    )
 }
 
-fn hour_rows(agent_id: &str, hours: &[&Hour], now_ms: i64) -> Insert {
+fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
     let each = || hours.iter();
     let mut native = Block::new(hours.len(), 512);
     native.text("agent_id", each().map(|_| agent_id));
     native.datetime("t", each().map(|hour| second(hour.from_ms)));
-    native.u64("version", each().map(|_| now_ms.unsigned_abs()));
+    native.u64("version", each().map(|_| version));
     native.i64("open_ms", each().map(|hour| hour.open_ms));
     native.i64_arrays("from_ms", &of(hours, |interval| interval.from_ms));
     native.i64_arrays("to_ms", &of(hours, |interval| interval.to_ms));
@@ -167,7 +199,7 @@ fn hour_rows(agent_id: &str, hours: &[&Hour], now_ms: i64) -> Insert {
         native.i64(down, all.iter().map(|sums| sums[part].down_ms));
         native.i64(unknown, all.iter().map(|sums| sums[part].unknown_ms));
     }
-    named("presence_hours", agent_id, now_ms, hours.len(), native)
+    named("presence_hours", agent_id, version, hours.len(), native)
 }
 
 /// A figure of each interval, by hours.
@@ -182,8 +214,8 @@ fn second(unix_ms: i64) -> u32 {
     u32::try_from(unix_ms.div_euclid(1000)).unwrap_or(0)
 }
 
-fn named(table: &'static str, agent_id: &str, now_ms: i64, rows: usize, native: Block) -> Insert {
-    let origin = Origin::Journal(now_ms.unsigned_abs());
+fn named(table: &'static str, agent_id: &str, number: u64, rows: usize, native: Block) -> Insert {
+    let origin = Origin::Journal(number);
     let mut insert = Insert::new(table, &origin, rows, native);
     insert.token = format!("{}-{agent_id}-{:016x}", insert.token, fastrand::u64(..));
     insert
@@ -210,7 +242,7 @@ pub async fn intervals(
     let mut at_ms = hour(range.start);
     while at_ms < range.end {
         if let Some(found) = judged.get(&at_ms) {
-            intervals.extend(found.intervals.iter().cloned());
+            intervals.extend(found.hour.intervals.iter().cloned());
             at_ms += HOUR_MS;
             continue;
         }

@@ -57,6 +57,7 @@ struct IncidentRow {
     began_ms: i64,
     ended_ms: i64,
     summary: String,
+    version: u64,
 }
 
 /// See the module.
@@ -107,6 +108,12 @@ impl Feed {
         Ok(arrivals)
     }
 
+    /// The same from the beginning, for whoever begins to watch.
+    pub(super) async fn begin(&mut self) -> Result<Vec<(Arrival, Duration)>, Error> {
+        self.stored_ms = 0;
+        self.next().await
+    }
+
     /// The last heartbeats of hosts that were not heard for longer, and how long ago.
     pub(super) async fn last(&self) -> Result<Vec<(Arrival, Duration)>, Error> {
         let seconds = LEARN_SECONDS.to_string();
@@ -130,11 +137,12 @@ impl Feed {
             .collect()
     }
 
-    /// Faults that are not over, and those that ended lately.
-    pub(super) async fn faults(&self) -> Result<Vec<Fault>, Error> {
+    /// Faults that are not over, and those that ended lately; and the highest version of their rows.
+    pub(super) async fn faults(&self) -> Result<(Vec<Fault>, u64), Error> {
         let seconds = OVER_SECONDS.to_string();
         let bind = |query: clickhouse::query::Query| query.param("seconds", &seconds);
         let rows: Vec<IncidentRow> = self.storage.rows("incidents", INCIDENTS, bind).await?;
+        let version = rows.iter().map(|row| row.version).max().unwrap_or(0);
         let fault = |row: IncidentRow| {
             // One of a later version is not this one's to end.
             let kind = Kind::ALL.iter().find(|kind| kind.name() == row.kind)?;
@@ -151,7 +159,8 @@ impl Feed {
             });
             Some(fault)
         };
-        rows.into_iter().filter_map(fault).collect()
+        let faults: Result<Vec<Fault>, Error> = rows.into_iter().filter_map(fault).collect();
+        Ok((faults?, version))
     }
 }
 

@@ -20,6 +20,15 @@ pub(super) struct Flapping {
 }
 
 impl Flapping {
+    /// Of a host that flapped when somebody else watched: until it has calmed down.
+    pub(super) const fn restored() -> Self {
+        Self {
+            silent: 0xaaaa_aaaa,
+            looks: LOOKS,
+            flaps: true,
+        }
+    }
+
     /// Adds a look. Returns whether the host flaps.
     pub(super) fn look(&mut self, is_silent: bool) -> bool {
         if self.looks == 0 && is_silent {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::fault::Fault;
-use super::host::{Host, Last, Look};
+use super::host::{Host, Look};
 use super::mass::{Count, Limits, Mass};
 use super::{Arrival, State};
 use crate::alerts::Kind;
@@ -74,7 +74,7 @@ impl Fleet {
         }
         // Those that are heard and not noted yet.
         self.hosts
-            .extend(before.into_iter().filter(|(_, host)| host.last.is_some()));
+            .extend(before.into_iter().filter(|(_, host)| host.last().is_some()));
     }
 
     /// What was thought of a host by whoever watched before.
@@ -87,24 +87,35 @@ impl Fleet {
     /// A host was last heard before this collector watched, so long ago that its pace is not known.
     pub fn recall(&mut self, arrival: &Arrival, heard: Duration) {
         if let Some(host) = self.hosts.get_mut(&arrival.agent_id) {
-            let last = Last {
-                start_id: arrival.start_id,
-                number: arrival.number,
-                received_ms: arrival.received_ms,
-                goodbye: arrival.goodbye,
-            };
-            host.recall(last, heard);
+            host.recall(arrival, heard);
         }
     }
 
-    /// Takes over a fault that was found before this collector watched, and is not over.
-    pub fn restore(&mut self, fault: Fault, now: Duration) {
+    /// A heartbeat that was stored at `at`, before this collector watched, and not held up.
+    pub fn relive(&mut self, arrival: &Arrival, at: Duration) {
+        if let Some(host) = self.hosts.get_mut(&arrival.agent_id) {
+            host.hear(arrival, at, true);
+        }
+    }
+
+    /// Takes over a fault that was found before this collector watched, and is not over; to be called
+    /// before anything is heard. Returns one that nobody would end: of a host that is gone, or one of two.
+    pub fn restore(&mut self, fault: Fault, now: Duration) -> Option<Fault> {
         if fault.kind == Kind::ManySilent {
             let group = fault.host_group.clone();
-            self.masses.insert(group, Mass::restore(fault, now));
-        } else if let Some(host) = self.hosts.get_mut(&fault.agent_id) {
-            host.restore(fault);
+            let before = self.masses.insert(group, Mass::restore(fault, now));
+            return before.and_then(Mass::into_fault);
         }
+        match self.hosts.get_mut(&fault.agent_id) {
+            Some(host) => host.restore(fault, now),
+            None => Some(fault),
+        }
+    }
+
+    /// Whether nobody is convicted now.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.looked < self.guarded_until
     }
 
     /// A heartbeat that was stored at `now`. A host that is not known is expected from now on, unless
@@ -150,7 +161,7 @@ impl Fleet {
             guarded,
             in_mass: false,
             missing_after_ms: ms(self.config.missing_after_ms),
-            stopped_after_ms: ms(self.config.stopped_after_ms),
+            stopped_after: Duration::from_millis(self.config.stopped_after_ms),
         };
         let mut changes = Vec::new();
         for host in self.hosts.values_mut() {
@@ -178,7 +189,7 @@ impl Fleet {
             let Some(is_silent) = host.witness(now.1, now.0) else {
                 continue;
             };
-            let heard_ms = host.last.as_ref().map_or(now.1, |last| last.received_ms);
+            let heard_ms = host.last().map_or(now.1, |last| last.received_ms);
             let group = host.expected.host_group.as_str();
             counts.entry("").or_default().add(is_silent, heard_ms);
             if !group.is_empty() {
@@ -189,9 +200,9 @@ impl Fleet {
             percent: self.config.mass_percent,
             hosts_min: self.config.mass_hosts_min,
             confirm: Duration::ZERO,
+            begins: true,
         };
         let mut in_mass = Vec::new();
-        let mut all = false;
         // The group without a name comes first.
         let groups: Vec<String> = counts
             .keys()
@@ -203,15 +214,10 @@ impl Fleet {
         for group in groups {
             let count = counts.get(group.as_str()).copied().unwrap_or_default();
             limits.confirm = self.config.rules(&group).confirm;
-            // Said of all hosts, it is not said of each group.
-            let count = if all {
-                Count { silent: 0, ..count }
-            } else {
-                count
-            };
             let mass = self.masses.entry(group.clone()).or_default();
             if mass.look(&group, count, &limits, now, faults) {
-                all |= group.is_empty() && count.silent > 0;
+                // Said of all hosts, it is not said anew of each group.
+                limits.begins &= !group.is_empty() || !mass.lasts();
                 in_mass.push(group);
             }
         }

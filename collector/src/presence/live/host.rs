@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use crmscope_proto::Id;
-
 use super::config::Rules;
 use super::fault::{Fault, fault_id};
 use super::flapping::Flapping;
-use super::phi::Detector;
+use super::heard::{Heard, Last};
 use super::summary::summary;
 use super::{Arrival, State};
 use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
-use crate::presence::timeline::Goodbye;
 
 /// Heartbeats in a row until a host that was down counts as back.
 const BEATS_UNTIL_BACK: u32 = 2;
@@ -20,30 +17,12 @@ const BEATS_UNTIL_BACK: u32 = 2;
 /// From one look for flapping to the next: 21 of them are ten minutes.
 const FLAPPING_EVERY: Duration = Duration::from_secs(30);
 
-/// The last heartbeat.
-#[derive(Clone, Debug)]
-pub(super) struct Last {
-    pub(super) start_id: Id,
-    pub(super) number: u64,
-    pub(super) received_ms: i64,
-    pub(super) goodbye: Goodbye,
-}
-
-impl Last {
-    fn key(&self) -> Vec<u8> {
-        [&self.start_id.0[..], &self.number.to_be_bytes()].concat()
-    }
-}
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub(super) expected: Expected,
     pub(super) rules: Rules,
-    detector: Option<Detector>,
-    pub(super) last: Option<Last>,
-    /// The start before, of which a beat may be heard again.
-    start_before: Option<Id>,
+    heard: Heard,
     pub(super) state: State,
     /// Since when its silence is suspicious.
     pub(super) suspect_since: Option<Duration>,
@@ -55,6 +34,8 @@ pub(super) struct Host {
     /// What is wrong: silent, missing or stopped; one at a time.
     pub(super) fault: Option<Fault>,
     flapping_fault: Option<Fault>,
+    /// Faults that ended since this collector watches and the host was last heard.
+    endings: u32,
 }
 
 /// What a look at all hosts found before it looks at each.
@@ -67,7 +48,7 @@ pub(super) struct Look {
     /// It fell silent with many others.
     pub(super) in_mass: bool,
     pub(super) missing_after_ms: i64,
-    pub(super) stopped_after_ms: i64,
+    pub(super) stopped_after: Duration,
 }
 
 impl Host {
@@ -75,9 +56,7 @@ impl Host {
         Self {
             expected,
             rules,
-            detector: None,
-            last: None,
-            start_before: None,
+            heard: Heard::default(),
             state: State::Unknown,
             suspect_since: None,
             beats: 0,
@@ -86,6 +65,7 @@ impl Host {
             flapping_due: now,
             fault: None,
             flapping_fault: None,
+            endings: 0,
         }
     }
 
@@ -98,61 +78,54 @@ impl Host {
         }
     }
 
-    /// Takes over what was found before this collector watched.
-    pub(super) fn restore(&mut self, fault: Fault) {
-        if fault.kind == Kind::Flapping {
-            self.flapping_fault = Some(fault);
-        } else {
-            self.fault = Some(fault);
+    /// Takes over what was found before this collector watched, before anything is heard here. Returns
+    /// what it replaces, which nobody would end otherwise.
+    pub(super) fn restore(&mut self, fault: Fault, now: Duration) -> Option<Fault> {
+        match fault.kind {
+            Kind::Flapping => {
+                self.flapping = Flapping::restored();
+                return self.flapping_fault.replace(fault);
+            }
+            Kind::HostSilent => (self.suspect_since, self.beats) = (Some(now), 0),
+            _ => {}
         }
+        self.fault.replace(fault)
     }
 
     /// It was last heard before this collector watched.
-    pub(super) fn recall(&mut self, last: Last, heard: Duration) {
-        self.detector = Some(Detector::new(&self.rules.phi, heard));
-        self.last = Some(last);
+    pub(super) fn recall(&mut self, arrival: &Arrival, heard: Duration) {
+        self.heard.recall(arrival, &self.rules, heard);
     }
 
     /// A heartbeat that was stored at `now`. One that is heard again is no news.
     pub(super) fn hear(&mut self, arrival: &Arrival, now: Duration, teaches: bool) {
-        let mut is_new_start = true;
-        if let Some(last) = &self.last {
-            is_new_start = last.start_id != arrival.start_id;
-            let is_known = !is_new_start && arrival.number <= last.number;
-            if is_known || self.start_before == Some(arrival.start_id) {
-                return;
-            }
-            if is_new_start {
-                self.start_before = Some(last.start_id);
-            }
+        let is_first = self.heard.last().is_none() || self.heard.said_goodbye();
+        if !self.heard.hear(arrival, &self.rules, now, teaches) {
+            return;
         }
-        // The time without an agent, and beats out of the spool, say nothing of its pace.
-        let follows_fault = !teaches || self.is_silent(now) || is_new_start || arrival.is_late;
-        match &mut self.detector {
-            Some(detector) => detector.arrive(&self.rules.phi, now, follows_fault),
-            None => self.detector = Some(Detector::new(&self.rules.phi, now)),
+        // What was heard before the silence that somebody else found is no end of it.
+        let silent = self
+            .fault
+            .as_ref()
+            .filter(|fault| fault.kind == Kind::HostSilent);
+        if silent.is_some_and(|fault| arrival.received_ms <= fault.began_ms) {
+            return;
         }
-        if self.suspect_since.take().is_some() {
+        if self.suspect_since.take().is_some() || is_first {
             self.beats = 0;
             self.back_ms = arrival.received_ms;
         }
         self.beats = self.beats.saturating_add(1);
-        self.last = Some(Last {
-            start_id: arrival.start_id,
-            number: arrival.number,
-            received_ms: arrival.received_ms,
-            goodbye: arrival.goodbye,
-        });
+        self.endings = 0;
     }
 
-    /// How surprising it is that nothing was heard for so long.
-    pub(super) fn phi(&self, now: Duration) -> f64 {
-        let phi = |detector: &Detector| detector.phi(&self.rules.phi, now);
-        self.detector.as_ref().map_or(0.0, phi)
+    /// The last heartbeat.
+    pub(super) const fn last(&self) -> Option<&Last> {
+        self.heard.last()
     }
 
     fn is_silent(&self, now: Duration) -> bool {
-        self.phi(now) >= self.rules.phi.threshold
+        self.heard.is_silent(&self.rules, now)
     }
 
     fn is_retired(&self, now_ms: i64) -> bool {
@@ -162,8 +135,7 @@ impl Host {
     }
 
     fn said_goodbye(&self) -> bool {
-        let goodbye = self.last.as_ref().map(|last| last.goodbye);
-        goodbye.is_some_and(|goodbye| goodbye != Goodbye::None)
+        self.heard.said_goodbye()
     }
 
     /// Whether its silence would say something of more than itself: `None` where it would not, else
@@ -173,7 +145,7 @@ impl Host {
             .fault
             .as_ref()
             .is_some_and(|fault| fault.kind == Kind::HostSilent);
-        let counts = self.detector.is_some()
+        let counts = self.last().is_some()
             && !is_down
             && !self.said_goodbye()
             && !self.is_retired(look_ms)
@@ -194,8 +166,10 @@ impl Host {
             self.suspect_since = Some(look.now);
         }
         let idle = self.is_retired(look.now_ms) || self.expected.in_maintenance;
-        self.judge_flapping(look, silent && !idle, faults);
+        self.judge_flapping(look, silent && !idle && !look.in_mass, faults);
         if self.is_retired(look.now_ms) {
+            // Should it be expected again, it is looked at anew.
+            self.suspect_since = None;
             self.end_fault(look.now_ms, faults);
             return State::Retired;
         }
@@ -203,7 +177,7 @@ impl Host {
         if self.expected.in_maintenance {
             return State::Maintenance;
         }
-        let Some(last) = &self.last else {
+        let Some(last) = self.last() else {
             let since_ms = self.expected.since_ms;
             if !look.guarded && look.now_ms - since_ms > look.missing_after_ms {
                 self.begin(
@@ -217,7 +191,8 @@ impl Host {
         };
         let (received_ms, key) = (last.received_ms, last.key());
         if self.said_goodbye() {
-            if !look.guarded && look.now_ms - received_ms > look.stopped_after_ms {
+            let silence = self.heard.silence(look.now).unwrap_or_default();
+            if !look.guarded && silence > look.stopped_after {
                 self.begin(Kind::Stopped, received_ms, key, faults);
             }
             return State::Unknown;
@@ -243,7 +218,7 @@ impl Host {
         let flaps = self.flapping.look(silent);
         match (flaps, &mut self.flapping_fault) {
             (true, None) => {
-                let key = self.last.as_ref().map(Last::key).unwrap_or_default();
+                let key = self.last().map(Last::key).unwrap_or_default();
                 let fault = self.fault_of(Kind::Flapping, look.now_ms, &key);
                 self.flapping_fault = Some(fault.clone());
                 faults.push(fault);
@@ -257,7 +232,7 @@ impl Host {
     }
 
     fn end_if_over(&mut self, faults: &mut Vec<Fault>) {
-        let Some(fault) = self.fault.as_ref().filter(|_| self.last.is_some()) else {
+        let Some(fault) = self.fault.as_ref().filter(|_| self.last().is_some()) else {
             return;
         };
         let is_back = match fault.kind {
@@ -272,7 +247,10 @@ impl Host {
     }
 
     fn end_fault(&mut self, ended_ms: i64, faults: &mut Vec<Fault>) {
-        faults.extend(self.fault.take().map(|fault| fault.ended(ended_ms)));
+        if let Some(fault) = self.fault.take() {
+            self.endings += 1;
+            faults.push(fault.ended(ended_ms));
+        }
     }
 
     fn begin(&mut self, kind: Kind, began_ms: i64, key: Vec<u8>, faults: &mut Vec<Fault>) {
@@ -284,6 +262,8 @@ impl Host {
     }
 
     fn fault_of(&self, kind: Kind, began_ms: i64, key: &[u8]) -> Fault {
+        // What ended and begins again without a heartbeat in between is another fault.
+        let key = [key, &self.endings.to_be_bytes()].concat();
         let Expected {
             agent_id,
             role,
@@ -291,7 +271,7 @@ impl Host {
             ..
         } = &self.expected;
         Fault {
-            fault_id: fault_id(kind, agent_id, key),
+            fault_id: fault_id(kind, agent_id, &key),
             kind,
             agent_id: agent_id.clone(),
             role: role.clone(),
@@ -299,7 +279,7 @@ impl Host {
             objective: String::new(),
             began_ms,
             ended_ms: None,
-            summary: summary(kind, agent_id, self.last.as_ref().map(|last| last.goodbye)),
+            summary: summary(kind, agent_id, self.last().map(|last| last.goodbye)),
         }
     }
 }

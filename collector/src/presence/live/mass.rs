@@ -45,6 +45,8 @@ pub(super) struct Limits {
     pub(super) hosts_min: u32,
     /// How long it has to last before it is told.
     pub(super) confirm: Duration,
+    /// Whether new ones are told now.
+    pub(super) begins: bool,
 }
 
 /// A group's silence, now or until a while ago.
@@ -65,6 +67,15 @@ impl Mass {
         }
     }
 
+    /// Whether it lasts.
+    pub(super) const fn lasts(&self) -> bool {
+        self.since.is_some()
+    }
+
+    pub(super) fn into_fault(self) -> Option<Fault> {
+        self.fault
+    }
+
     /// Looks at a group. Returns whether its silent hosts are not to be convicted one by one.
     pub(super) fn look(
         &mut self,
@@ -74,12 +85,17 @@ impl Mass {
         (now, now_ms): (Duration, i64),
         faults: &mut Vec<Fault>,
     ) -> bool {
-        let share =
-            u64::from(count.silent) * 100 >= u64::from(limits.percent) * u64::from(count.hosts);
-        if count.silent >= limits.hosts_min && share {
+        // One that is told is over only when clearly fewer are silent, so that it does not come and go.
+        let (percent, hosts_min) = match &self.fault {
+            None => (limits.percent, limits.hosts_min),
+            Some(_) => (limits.percent * 2 / 3, limits.hosts_min * 2 / 3),
+        };
+        let share = u64::from(count.silent) * 100 >= u64::from(percent) * u64::from(count.hosts);
+        if count.silent > 0 && count.silent >= hosts_min && share {
             let since = *self.since.get_or_insert(now);
             self.over = None;
-            if self.fault.is_none() && now.saturating_sub(since) >= limits.confirm {
+            if self.fault.is_none() && limits.begins && now.saturating_sub(since) >= limits.confirm
+            {
                 let fault = fault(group, count);
                 self.fault = Some(fault.clone());
                 faults.push(fault);

@@ -18,6 +18,7 @@ struct OfState {
 pub(crate) struct Metrics {
     hosts: Family<OfState, Gauge>,
     pub(super) leads: Gauge,
+    guarded: Gauge,
     pub(super) failures: Counter,
     pub(super) faults: Counter,
 }
@@ -36,6 +37,11 @@ impl Metrics {
             metrics.leads.clone(),
         );
         registry.register(
+            "presence_guarded",
+            "1 while nobody is convicted, as this collector stood still or could not read",
+            metrics.guarded.clone(),
+        );
+        registry.register(
             "presence_failures",
             "Looks at the hosts that failed, as ClickHouse did not answer",
             metrics.failures.clone(),
@@ -49,7 +55,8 @@ impl Metrics {
     }
 
     /// Counts hosts by what is thought of them.
-    pub(super) fn set_states(&self, states: impl Iterator<Item = State>) {
+    pub(super) fn set_states(&self, states: impl Iterator<Item = State>, is_guarded: bool) {
+        self.guarded.set(i64::from(is_guarded));
         let mut counts = [0; State::ALL.len()];
         for state in states {
             counts[state as usize] += 1;

@@ -16,6 +16,7 @@ mod fault;
 mod feed;
 mod flapping;
 mod fleet;
+mod heard;
 mod host;
 mod mass;
 pub(crate) mod metrics;

@@ -12,7 +12,7 @@ use crate::storage::Storage;
 use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
-/// States and faults that wait, each; the oldest go.
+/// States and faults that wait, each; more are not taken.
 const PENDING_MAX: usize = 200_000;
 /// Rows of one insert.
 const ROWS_MAX: usize = 10_000;
@@ -43,6 +43,11 @@ impl Record {
             unsure: None,
             version: 0,
         }
+    }
+
+    /// Rows that are there have versions up to this, whatever the clock of whoever wrote them.
+    pub(crate) fn follow(&mut self, version: u64) {
+        self.version = self.version.max(version / 2 + 1);
     }
 
     pub(crate) fn push(&mut self, change: Change) {

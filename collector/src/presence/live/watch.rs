@@ -162,7 +162,7 @@ impl Watching {
                         tracing::warn!(%error, "no longer watching over the hosts");
                         return Ended::Lost;
                     }
-                    Err(TurnError::Storage(_)) => {}
+                    Err(TurnError::Storage(_) | TurnError::Slow) => {}
                 }
             }
             let refresh = expected.elapsed() >= EXPECT_EVERY;
@@ -205,11 +205,13 @@ impl Watching {
     async fn recall(&mut self) -> Result<(), Error> {
         let expected = self.maintenance.hosts(&self.storage, EXPECT_EVERY).await?;
         let states = hosts::list(&self.storage, "").await?;
+        let (faults, version) = self.feed.faults().await?;
+        // First what was heard lately, so that whoever falls silent meanwhile is in the second.
+        let lately = self.feed.begin().await?;
         let last = self.feed.last().await?;
-        let lately = self.feed.next().await?;
-        let faults = self.feed.faults().await?;
         let now = self.now();
         self.open.clear();
+        self.record.follow(version);
         self.fleet.expect(expected, now);
         for host in states {
             let state = State::ALL
@@ -218,20 +220,26 @@ impl Watching {
             self.fleet
                 .recall_state(&host.agent_id, state.unwrap_or_default());
         }
+        for fault in faults {
+            self.record.tell(fault.clone()).await;
+            if fault.ended_ms.is_some() {
+                continue;
+            }
+            if !fault.objective.is_empty() {
+                self.open.push(fault);
+            } else if let Some(lost) = self.fleet.restore(fault, now) {
+                self.record.push(Change::Fault(lost.ended(now_ms())));
+            }
+        }
         for (arrival, ago) in last {
             self.fleet.recall(&arrival, now.saturating_sub(ago));
         }
         for (arrival, ago) in lately {
-            self.fleet.hear(&arrival, now.saturating_sub(ago));
+            self.fleet.relive(&arrival, now.saturating_sub(ago));
         }
-        for fault in faults {
-            if fault.ended_ms.is_none() && !fault.objective.is_empty() {
-                self.open.push(fault.clone());
-            } else if fault.ended_ms.is_none() {
-                self.fleet.restore(fault.clone(), now);
-            }
-            self.record.tell(fault).await;
-        }
+        // What was stored while this took is read next.
+        self.read = now;
+        self.fleet.blind(now);
         Ok(())
     }
 
@@ -258,8 +266,8 @@ impl Watching {
             }
             self.record.push(change);
         }
-        self.metrics
-            .set_states(self.fleet.states().map(|(_, state)| state));
+        let states = self.fleet.states().map(|(_, state)| state);
+        self.metrics.set_states(states, self.fleet.is_guarded());
         self.record.write().await
     }
 }

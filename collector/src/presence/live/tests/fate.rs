@@ -75,10 +75,10 @@ proptest! {
                 let mut arrivals = beats(&steady, second);
                 for (name, fate) in names.iter().zip(&fates) {
                     if fate.beats_at(second) {
-                        arrivals.push(arrival(name, 1, second, second));
+                        arrivals.push(arrival(name, 1, second / 10 + 1, second));
                     }
                     if fate.repeated && second > 3 && fate.beats_at(second - 3) {
-                        arrivals.push(arrival(name, 1, second - 3, second - 3));
+                        arrivals.push(arrival(name, 1, (second - 3) / 10 + 1, second - 3));
                     }
                 }
                 arrivals

@@ -3,6 +3,7 @@
 mod fate;
 mod figures;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crmscope_proto::Id;
@@ -237,6 +238,8 @@ fn one_that_never_reported_is_missing_and_a_retired_one_is_not_dead() {
         bench.heard(),
         ["1001 ghost up", "1001 host_missing ghost ends"]
     );
+    let over = bench.faults.last().map(|fault| fault.ended_ms);
+    assert_eq!(over, Some(Some(START_MS + 1_001_000)));
 }
 
 #[test]
@@ -267,28 +270,86 @@ fn a_detector_that_stood_still_or_was_blind_convicts_nobody_for_it() {
     );
 }
 
+/// Who takes over at second 600: what was found before, then what was heard lately.
+fn taken_over(fault: &Fault, heard: &[(&str, Range<u64>)]) -> Bench {
+    let mut next = Bench::new(&[("a", ""), ("b", "")]);
+    next.second = 600;
+    let now = next.now();
+    next.fleet.recall_state("a", State::Down);
+    next.fleet.recall_state("b", State::Up);
+    assert_eq!(next.fleet.restore(fault.clone(), now), None);
+    for (agent, numbers) in heard {
+        for number in numbers.clone() {
+            let at = START + Duration::from_secs(number * 10);
+            next.fleet
+                .relive(&arrival(agent, 1, number, number * 10), at);
+        }
+    }
+    next.fleet.blind(now);
+    next
+}
+
 #[test]
 fn what_was_found_before_goes_on_and_is_not_found_again() {
     let mut bench = Bench::new(&[("a", ""), ("b", "")]);
     bench.run(300, &["a", "b"]);
     bench.run(600, &["b"]);
     let fault = bench.faults[0].clone();
-    let mut next = Bench::new(&[("a", ""), ("b", "")]);
-    next.second = 600;
-    let now = next.now();
-    next.fleet.recall(
-        &arrival("a", 1, 30, 300),
-        now.checked_sub(Duration::from_secs(300)).unwrap(),
-    );
-    next.fleet.hear(&arrival("b", 1, 60, 600), now);
-    next.fleet.recall_state("a", State::Down);
-    next.fleet.recall_state("b", State::Up);
-    next.fleet.restore(fault.clone(), now);
+    // Heard lately until it fell silent, which is no end of its silence.
+    let mut next = taken_over(&fault, &[("a", 1..31), ("b", 1..61)]);
     next.run(900, &["b"]);
     assert_eq!(next.heard(), [""; 0]);
     next.run(1_000, &["a", "b"]);
     assert_eq!(next.heard(), ["910 a up", "920 host_silent a ends"]);
     assert_eq!(next.faults[0].fault_id, fault.fault_id);
+    assert_eq!(next.faults[0].ended_ms, Some(START_MS + 910_000));
+    // Its pace was learnt as well: it is suspected as soon as before.
+    next.run(1_100, &["b"]);
+    assert_eq!(
+        next.heard(),
+        ["1031 a suspect", "1046 a down", "1046 host_silent a begins"]
+    );
+    // It came back when nobody watched.
+    let mut next = taken_over(&fault, &[("a", 1..31), ("a", 58..61), ("b", 1..61)]);
+    next.run(700, &["a", "b"]);
+    assert_eq!(next.heard(), ["601 a up", "601 host_silent a ends"]);
+    assert_eq!(next.faults[0].ended_ms, Some(START_MS + 580_000));
+    // Of a host that is gone nobody would end it.
+    let mut other = Bench::new(&[("b", "")]);
+    let now = other.now();
+    assert_eq!(other.fleet.restore(fault.clone(), now), Some(fault));
+}
+
+#[test]
+fn a_pace_that_is_slower_for_good_is_learnt() {
+    let mut bench = Bench::new(&[("a", ""), ("b", "")]);
+    bench.run(300, &["a", "b"]);
+    bench.heard();
+    let mut number = 30;
+    while bench.second < 3_000 {
+        bench.step(|second| {
+            let mut arrivals = beats(&["b"], second);
+            if second.is_multiple_of(120) {
+                arrivals.push(arrival("a", 1, number + 1, second));
+            }
+            arrivals
+        });
+        number += u64::from(bench.second.is_multiple_of(120));
+    }
+    let of = |kind| {
+        let faults = bench.faults.iter().filter(move |fault| fault.kind == kind);
+        faults
+            .map(|fault| fault.ended_ms.is_some())
+            .collect::<Vec<_>>()
+    };
+    // At first it is silence; in the end there is nothing wrong.
+    assert!(of(Kind::HostSilent).len() <= 4, "{:?}", bench.said);
+    assert_eq!(of(Kind::HostSilent).last(), Some(&true), "{:?}", bench.said);
+    let begun_late = bench
+        .faults
+        .iter()
+        .any(|fault| fault.began_ms > START_MS + 1_500_000);
+    assert!(!begun_late, "{:?}", bench.said);
 }
 
 #[test]
