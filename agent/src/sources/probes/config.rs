@@ -29,7 +29,7 @@ pub struct Config {
 
 /// How a target is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Kind {
     /// A page, over http or https.
     Http,
@@ -51,9 +51,20 @@ impl Kind {
     }
 }
 
+impl TryFrom<String> for Kind {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        [Self::Http, Self::Tcp, Self::Dns]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+            .ok_or_else(|| format!("kind is {word:?}; use \"http\", \"tcp\" or \"dns\""))
+    }
+}
+
 /// How a page is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "UPPERCASE", try_from = "String")]
 pub enum Method {
     /// With its body.
     Get,
@@ -61,12 +72,24 @@ pub enum Method {
     Head,
 }
 
+impl TryFrom<String> for Method {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "GET" => Ok(Self::Get),
+            "HEAD" => Ok(Self::Head),
+            _ => Err(format!("method is {word:?}; use \"GET\" or \"HEAD\"")),
+        }
+    }
+}
+
 /// A status that is expected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Status {
     /// One, such as 200.
-    Code(u16),
+    Code(i64),
     /// A class, such as "2xx", or a code in quotes.
     Text(String),
 }

@@ -204,7 +204,7 @@ impl Target {
                 )
             };
             let code = match status {
-                Status::Code(code) => *code,
+                Status::Code(code) => u16::try_from(*code).map_err(|_| wrong())?,
                 Status::Text(text) => match text.strip_suffix("xx") {
                     Some(class) => {
                         let class: u16 = class.parse().map_err(|_| wrong())?;

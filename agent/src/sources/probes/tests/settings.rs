@@ -59,7 +59,7 @@ fn mistakes_in_bounds_are_named() {
 #[test]
 fn mistakes_in_targets_are_named() {
     type Mistake = (&'static str, fn(&mut Target));
-    let mistakes: [Mistake; 24] = [
+    let mistakes: [Mistake; 25] = [
         ("service is \"\"", |t| t.service.clear()),
         ("kind is missing", |t| t.kind = None),
         ("url means nothing for kind \"tcp\"", |t| {
@@ -81,6 +81,9 @@ fn mistakes_in_targets_are_named() {
         }),
         ("expect_status has Code(99)", |t| {
             t.expect_status = Some(vec![Status::Code(200), Status::Code(99)]);
+        }),
+        ("expect_status has Code(70000)", |t| {
+            t.expect_status = Some(vec![Status::Code(70_000)]);
         }),
         ("expect_body is empty", |t| t.expect_body = text("")),
         ("expect_body and expect_body_regex", |t| {
@@ -217,4 +220,25 @@ fn targets_are_read_as_meant() {
     };
     assert_eq!(check.domain, "crm.example");
     assert_eq!(check.expect, Some("::1".parse::<IpAddr>().unwrap()));
+}
+
+#[test]
+fn words_that_mean_nothing_are_answered_with_those_that_do() {
+    for (key, word, choices) in [
+        ("kind", "htp", "\"http\", \"tcp\" or \"dns\""),
+        ("method", "POST", "\"GET\" or \"HEAD\""),
+    ] {
+        let error = serde_json::from_value::<Target>(serde_json::json!({ key: word })).unwrap_err();
+        let wanted = format!("{key} is {word:?}; use {choices}");
+        assert!(error.to_string().contains(&wanted), "{error}");
+    }
+    let error = serde_json::from_value::<Target>(serde_json::json!({ "urll": "" })).unwrap_err();
+    assert!(
+        error.to_string().contains("unknown field `urll`"),
+        "{error}"
+    );
+    // What is written is read again.
+    let template = serde_json::to_value(Target::template()).unwrap();
+    let read: Target = serde_json::from_value(template).unwrap();
+    assert_eq!(read, Target::template());
 }
