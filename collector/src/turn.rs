@@ -9,8 +9,8 @@
 //! after [`LOOKS_MIN`] looks, whichever is later.
 //! Signs are a row each, and those who wait judge by their own clock whether rows are added, so
 //! clocks that differ or step do no harm.
-//! Leaves open: a holder that was paused for longer and wakes up finishes the statement it is at;
-//! [`Turn::check`] tells it before the next one.
+//! Leaves open: a holder that was paused for longer and wakes up finishes what it is at; [`Turn::check`]
+//! tells it when it asks, which is its own to do often enough.
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 //!
 //! After "The Site Reliability Workbook" (Google, 2018), chapter 5, multi-window, multi-burn-rate
 //! alerts: a rate of 1 uses the budget of 30 days in 30 days. A pair fires while both its windows burn
-//! faster than its factor, and is over when the shorter one does not. Where there are too few requests a
+//! faster than its factor, and what burns is over when no shorter window of its pairs does. Where there are too few requests a
 //! rate means nothing: low traffic and no traffic are faults of their own. Pure.
 
 use super::config::Objective;

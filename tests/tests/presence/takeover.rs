@@ -11,7 +11,7 @@ fn incidents(fleet: &Fleet) -> Vec<String> {
     fleet.query(sql).unwrap_or_default()
 }
 
-fn wait_incidents(fleet: &Fleet, want: &[String]) {
+fn wait_incidents(fleet: &Fleet, want: &[&str]) {
     wait_for("the incidents", || match incidents(fleet) {
         told if told == want => Ok(()),
         told => Err(format!("{told:?} instead of {want:?}")),
@@ -55,22 +55,22 @@ fn a_fault_is_one_incident_though_the_watch_is_killed() {
 
     // Found by one, and over for another.
     fleet.kill(Part::Agent(0));
-    wait_incidents(&fleet, &[first.clone()]);
+    wait_incidents(&fleet, &[&first]);
     let watch = watching(&fleet);
     fleet.kill(Part::Collector(watch));
     fleet.begin(Part::Agent(0));
     let first = format!("{first} over");
-    wait_incidents(&fleet, &[first.clone()]);
+    wait_incidents(&fleet, &[&first]);
     fleet.begin(Part::Collector(watch));
 
     // Nobody watched when it fell.
     let watch = watching(&fleet);
     fleet.kill(Part::Collector(watch));
     fleet.kill(Part::Agent(1));
-    wait_incidents(&fleet, &[first.clone(), second.clone()]);
+    wait_incidents(&fleet, &[&first, &second]);
     fleet.begin(Part::Collector(watch));
     fleet.begin(Part::Agent(1));
-    wait_incidents(&fleet, &[first, format!("{second} over")]);
+    wait_incidents(&fleet, &[&first, &format!("{second} over")]);
     let rows = "SELECT count() FROM incidents WHERE kind != 'host_silent'";
     assert_eq!(fleet.text(rows).trim(), "0");
 }

@@ -78,6 +78,8 @@ struct Bench {
     seen: BTreeMap<(Id, usize, u64), Vec<u8>>,
     dropped: Vec<DropRange>,
     read_up_to: [u64; 3],
+    /// What was not durable may be gone, and was not looked at since.
+    just_lost: bool,
 }
 
 fn config() -> Config {
@@ -107,6 +109,7 @@ impl Bench {
             seen: BTreeMap::new(),
             dropped: Vec::new(),
             read_up_to: [0; 3],
+            just_lost: false,
         };
         bench.open();
         bench
@@ -252,9 +255,19 @@ impl Bench {
             assert!(heartbeat.beat > last_beat, "out of order");
             last_beat = heartbeat.beat;
             if let Some(held) = self.held[lane].get_mut(&record.sequence) {
-                assert_eq!(held.beat, heartbeat.beat, "{:?}", LANES[lane]);
+                // One that had no answer may be there, in the place of one that is gone.
+                let is_replaced = held.uncertain && self.just_lost;
+                let is_other = held.beat != heartbeat.beat;
+                assert!(
+                    !is_other || is_replaced,
+                    "{:?} {}: {} instead of {}",
+                    LANES[lane],
+                    record.sequence,
+                    heartbeat.beat,
+                    held.beat
+                );
                 // It may be sent, so from here on it is durable, or missed with a record.
-                held.uncertain = false;
+                (held.beat, held.uncertain) = (heartbeat.beat, false);
             }
         }
         self.read_up_to[lane] = last_sequence;
@@ -294,6 +307,7 @@ impl Bench {
         self.trouble(None);
         self.troubled = false;
         self.open();
+        self.just_lost = lossy;
         for lane in 0..self.held.len() {
             let Some(records) = self.read(lane) else {
                 panic!("a healthy disk cannot be read");
@@ -303,6 +317,7 @@ impl Bench {
                 there.binary_search(sequence).is_ok() || !(lossy && held.uncertain)
             });
         }
+        self.just_lost = false;
         self.check();
     }
 

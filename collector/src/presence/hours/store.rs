@@ -175,14 +175,9 @@ fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
     native.i64("open_ms", each().map(|hour| hour.open_ms));
     native.i64_arrays("from_ms", &of(hours, |interval| interval.from_ms));
     native.i64_arrays("to_ms", &of(hours, |interval| interval.to_ms));
-    let parts: [(&'static str, fn(&Interval) -> State); 3] = [
-        ("server", |interval| interval.server),
-        ("network", |interval| interval.network),
-        ("agent", |interval| interval.agent),
-    ];
-    for (name, part) in parts {
-        native.u8_arrays(name, &of(hours, |interval| number(part(interval))));
-    }
+    native.u8_arrays("server", &of(hours, |interval| number(interval.server)));
+    native.u8_arrays("network", &of(hours, |interval| number(interval.network)));
+    native.u8_arrays("agent", &of(hours, |interval| number(interval.agent)));
     native.string_arrays(
         "reason",
         &of(hours, |interval| reason_name(interval.reason)),

@@ -1,4 +1,4 @@
-//! Faults: what the detector found wrong, each with a name that is the same wherever it is found.
+//! Faults: what was found wrong. That of a host has a name that is the same wherever it is found.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Heartbeats as they are stored, and what was known before.
 //!
-//! Promises: every heartbeat that is stored while it is asked is told, at least once; one that is told
+//! Promises: every heartbeat that is stored while it is asked, and is there to be read within 10 s, is told
+//! at least once; one that is told
 //! again is for [`super::Fleet`] to know. Times of storing are one clock's, ClickHouse's own.
 
 use std::time::Duration;

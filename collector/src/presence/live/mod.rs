@@ -5,8 +5,9 @@
 //! collector at a time does it for all hosts ([`crate::turn`]), since only who sees all of them can tell
 //! many hosts that fell silent from a path that did.
 //!
-//! Promises: [`Fleet`] is pure, and its clock is the caller's, monotonic; no state comes from a wall
-//! clock, those only give times to show. One fault for one cause: a silence is one fault however long it
+//! Promises: [`Fleet`] is pure, and silence is measured by the caller's monotonic clock; wall clocks give
+//! times to show, and say only since when a host that never came is expected and from when on one is
+//! retired. One fault for one cause: a silence is one fault however long it
 //! lasts and whoever finds it, many silences at once are one together, a host that comes and goes is one.
 //! A detector that stood still or could not read convicts nobody for what it missed. Bounded by the
 //! hosts that are known. Leaves to [`super::timeline`] what a silence was, once the host is back.

@@ -6,7 +6,8 @@
 //! after the other, without gap or overlap, within what was asked; what is not proven is
 //! [`State::Unknown`]. What it cannot see: an agent that was killed for good before its host crashed
 //! reads as a host that was down from then on, and a wall clock that is wrong, and that nobody measured
-//! in a boot of which all beats came late, puts that boot in a wrong place. Leaves maintenance, expectation and sums to others.
+//! in a boot of which all beats came late, puts that boot in a wrong place. A host that said it stops counts
+//! as down from then on, though its services may need a while to end. Leaves maintenance, expectation and sums to others.
 //!
 //! What is made of two beats that follow each other (shared facts on availability; boot, start and
 //! number are those of the beats):
