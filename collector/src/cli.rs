@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::presence::availability::{By, Step};
+
 pub use self::maintenance::{AddArguments, MaintenanceAction};
 
 /// Takes what crmscope agents send, and stores it exactly in ClickHouse.
@@ -69,6 +71,15 @@ pub enum Command {
         /// Only this agent.
         #[arg(long, default_value = "", hide_default_value = true)]
         agent: String,
+        /// In steps of this length.
+        #[arg(long, value_name = "LENGTH")]
+        step: Option<Step>,
+        /// Whose days, months and hours they are, such as Europe/Berlin.
+        #[arg(long, default_value = "UTC", requires = "step")]
+        zone: String,
+        /// Hosts taken together: their time added up.
+        #[arg(long, default_value = "host")]
+        by: By,
         /// Also every interval, with what it rests on.
         #[arg(long)]
         intervals: bool,

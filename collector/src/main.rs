@@ -14,7 +14,7 @@ use crmscope_collector::ingest::auth::Tokens;
 use crmscope_collector::kafka::report;
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
-use crmscope_collector::presence::{self, availability, evidence, maintenance};
+use crmscope_collector::presence::{self, availability, evidence, maintenance, show};
 use crmscope_collector::storage::Storage;
 use crmscope_collector::{Options, reconcile, schema};
 use prometheus_client::registry::Registry;
@@ -63,14 +63,24 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             from,
             to,
             agent,
+            step,
+            zone,
+            by,
             intervals,
             json,
         }) => {
-            let shown = availability::Shown {
-                intervals: *intervals,
-                json: *json,
+            let ask = |asked| show::Question {
+                agent: agent.clone(),
+                asked,
+                by: *by,
+                step: *step,
+                zone: zone.clone(),
+                shown: availability::Shown {
+                    intervals: *intervals,
+                    json: *json,
+                },
             };
-            show_availability(&config, agent, from, to.as_deref(), shown).await
+            show_availability(&config, from, to.as_deref(), ask).await
         }
         Some(Command::Ledger {
             agent,
@@ -289,10 +299,9 @@ async fn show_ledger(
 
 async fn show_availability(
     config: &Config,
-    agent: &str,
     from: &str,
     to: Option<&str>,
-    shown: availability::Shown,
+    ask: impl FnOnce(evidence::Asked) -> show::Question,
 ) -> anyhow::Result<ExitCode> {
     let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
@@ -310,40 +319,18 @@ async fn show_availability(
         "--from {from:?} is not before --to and now: nothing is known of that time yet"
     );
     let terminal = std::io::stderr().is_terminal();
-    let hosts = evidence::hosts(&storage, agent).await?;
-    anyhow::ensure!(
-        agent.is_empty() || !hosts.is_empty(),
-        "no heartbeat of agent {agent:?} is kept; without --agent all agents that have some are shown"
-    );
-    let watched = evidence::watched(&storage, &asked).await?;
-    let calendar = maintenance::calendar(&storage, &asked.range_ms()).await?;
-    if !shown.json {
-        print(&availability::head(&asked))?;
-    }
-    for (done, host) in hosts.iter().enumerate() {
-        if terminal && hosts.len() > 1 {
-            let _ = write!(
-                std::io::stderr(),
-                "\r\x1b[K{}% {}",
-                done * 100 / hosts.len(),
-                host.agent_id
-            );
+    let progress = |done: usize, of: usize, agent: &str| {
+        if terminal && of > 1 {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{}% {agent}", done * 100 / of);
         }
-        let intervals = presence::hours::intervals(&storage, host, &asked, &watched).await?;
-        let idle = calendar.of(&host.agent_id, &host.host_group);
-        let report = availability::report(&host.agent_id, intervals, &idle);
+    };
+    let out = |text: &str| {
         if terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
-        if shown.json {
-            print(&format!(
-                "{}\n",
-                serde_json::to_string(&report.with(shown.intervals))?
-            ))?;
-        } else {
-            print(&availability::text(&report, shown.intervals))?;
-        }
-    }
+        print(text).map(|_| ())
+    };
+    show::answer(&storage, &ask(asked), progress, out).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,5 +13,6 @@ pub mod hosts;
 pub mod hours;
 pub mod live;
 pub mod maintenance;
+pub mod show;
 pub mod timeline;
 pub(crate) mod watching;

@@ -58,25 +58,19 @@ fn beats(
     );
 }
 
-fn availability(stack: &Stack, origin: i64) -> Value {
+/// Each line of the answer; `more` is what is asked besides the time.
+fn availability(stack: &Stack, origin: i64, more: &[&str]) -> Vec<Value> {
     let moment = |unix_s: i64| {
         let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");
         stack.query::<String>(&sql).unwrap().remove(0)
     };
     let (from, to) = (moment(origin), moment(origin + 30 * HOUR_S));
-    let asked = [
-        "availability",
-        "--json",
-        "--agent",
-        AGENT,
-        "--from",
-        &from,
-        "--to",
-        &to,
-    ];
-    let (code, said) = collector(&stack.path("collector.toml"), &asked);
+    let asked = ["availability", "--json", "--from", &from, "--to", &to];
+    let (code, said) = collector(&stack.path("collector.toml"), &[&asked, more].concat());
     assert_eq!(code, 0, "{said}");
-    serde_json::from_str(&said).unwrap()
+    said.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Seconds up, down and unknown of a part, by its hours, which are to be as many.
@@ -141,7 +135,7 @@ fn hours_are_kept_and_judged_anew() {
     stack.wait_number("hours that were judged anew", audit, |hours| hours >= 2);
     let network = sums(&stack, "network");
     println!("{network:?}");
-    let report = availability(&stack, origin);
+    let report = availability(&stack, origin, &["--agent", AGENT]).remove(0);
     println!("{report:#}");
     let figure = |part: &str, state: &str| report[part][state].as_i64().unwrap() / 1000;
     assert_eq!(figure("server", "down_ms"), 1_810);
@@ -157,5 +151,50 @@ fn hours_are_kept_and_judged_anew() {
         &stack,
         "INSERT INTO host_changes (agent_id, changed_at, expected_since_ms, retired_at_ms) SELECT agent_id, now64(3), 1000, 0 FROM agents",
     );
-    assert_eq!(availability(&stack, origin), report);
+    let again = availability(&stack, origin, &["--agent", AGENT]);
+    assert_eq!(again.first(), Some(&report));
+    // Hours and days of a zone are parts of the same time, and hosts taken together have it as well.
+    for (step, zone, by) in [
+        ("hour", "UTC", "host"),
+        ("day", "UTC", "group"),
+        ("day", "UTC", "all"),
+        ("month", "UTC", "all"),
+    ] {
+        let lines = availability(
+            &stack,
+            origin,
+            &["--step", step, "--zone", zone, "--by", by],
+        );
+        for part in ["server", "network", "agent", "total"] {
+            for state in ["up_ms", "down_ms", "unknown_ms"] {
+                let each = lines.iter().map(|line| line[part][state].as_i64().unwrap());
+                assert_eq!(
+                    each.sum::<i64>(),
+                    report[part][state],
+                    "{step} {part} {state}"
+                );
+            }
+        }
+        let hours = lines
+            .iter()
+            .map(|line| line["to_ms"].as_i64().unwrap() - line["from_ms"].as_i64().unwrap());
+        assert_eq!(hours.sum::<i64>(), 30 * HOUR_S * 1000);
+        assert!(step != "hour" || lines.len() == 30);
+    }
+    for (arguments, told) in [
+        (
+            ["--step", "day", "--zone", "Europe/Nowhere"],
+            "time zone \"Europe/Nowhere\" is not in",
+        ),
+        (["--step", "day", "--by", "sites"], "invalid value 'sites'"),
+        (
+            ["--from", "30d", "--step", "minute"],
+            "more than 20000 steps",
+        ),
+    ] {
+        let asked = [&["availability"], &arguments[..]].concat();
+        let (code, said) = collector(&stack.path("collector.toml"), &asked);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }

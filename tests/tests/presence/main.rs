@@ -10,6 +10,7 @@
 
 mod faults;
 mod hours;
+mod maintenance;
 mod objectives;
 mod takeover;
 mod watch;

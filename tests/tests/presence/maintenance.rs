@@ -1,13 +1,6 @@
 //! Maintenance with real processes: a silent host is no incident in it, and becomes one after it; its
 //! figures stand beside those without it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
-
 use std::process::Command;
 use std::time::Duration;
 

@@ -3,9 +3,11 @@
 //! Never counts of beats, and never a product of two ratios: the total is the time in which server and
 //! network were up at once. A ratio is a band: with what is unknown taken for down, and for up. Time in
 //! maintenance is in none of them; the raw figures beside them have all the time. Pure: [`report`] adds
-//! up, [`text`] has the words.
+//! up, [`Sums`] takes hosts together step by step, [`text`] has the words.
 
 mod report;
+mod steps;
+mod sums;
 mod text;
 
 #[cfg(test)]
@@ -14,6 +16,8 @@ mod tests;
 use serde::Serialize;
 
 pub use self::report::{Document, Outage, Report, reason_name, report};
+pub use self::steps::{STEPS_MAX, Step, steps};
+pub use self::sums::{By, Sums};
 pub(super) use self::text::time;
 pub use self::text::{head, text};
 use super::timeline::State;

@@ -64,7 +64,7 @@ pub struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct PartsDocument {
+pub(super) struct PartsDocument {
     server: Figures,
     network: Figures,
     agent: Figures,
@@ -237,6 +237,11 @@ impl Report {
         }
     }
 
+    /// Times of maintenance, sorted and apart.
+    pub(super) fn maintenance(&self) -> &[Range<i64>] {
+        &self.maintenance
+    }
+
     /// Of one of its intervals.
     pub(super) fn is_in_maintenance(&self, interval: &Interval) -> bool {
         let at = |range: &Range<i64>| range.contains(&interval.from_ms);
@@ -259,9 +264,9 @@ impl Report {
         };
         Document {
             agent_id: &self.agent_id,
-            parts: parts_document(&self.counted()),
+            parts: PartsDocument::of(&self.counted()),
             maintenance_ms: self.maintenance_ms,
-            raw: parts_document(&self.raw),
+            raw: PartsDocument::of(&self.raw),
             outages: &self.outages,
             mttr_ms: mean(self.total.down_ms),
             mtbf_ms: mean(self.total.up_ms),
@@ -270,19 +275,22 @@ impl Report {
     }
 }
 
-fn parts_document(parts: &Parts) -> PartsDocument {
-    let figures = |times: Times| {
-        let band = times.band();
-        Figures {
-            times,
-            low: band.map(|[low, _]| low),
-            high: band.map(|[_, high]| high),
+impl PartsDocument {
+    /// Times with their bands.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let figures = |times: Times| {
+            let band = times.band();
+            Figures {
+                times,
+                low: band.map(|[low, _]| low),
+                high: band.map(|[_, high]| high),
+            }
+        };
+        Self {
+            server: figures(parts.server),
+            network: figures(parts.network),
+            agent: figures(parts.agent),
+            total: figures(parts.total),
         }
-    };
-    PartsDocument {
-        server: figures(parts.server),
-        network: figures(parts.network),
-        agent: figures(parts.agent),
-        total: figures(parts.total),
     }
 }

@@ -63,7 +63,7 @@ pub fn text(report: &Report, intervals: bool) -> String {
     text
 }
 
-fn parts(parts: &Parts) -> String {
+pub(super) fn parts(parts: &Parts) -> String {
     format!(
         "{:>19} {:>19} {:>19} {:>19}",
         percent(parts.total),

@@ -1,0 +1,95 @@
+//! `crmscope-collector availability`: reads what is known of hosts, and shows it.
+
+use super::availability::{self, By, STEPS_MAX, Shown, Step, Sums, steps};
+use super::evidence::{self, Asked};
+use super::maintenance::{self, Zones};
+use super::{hours, timeline};
+use crate::storage::Storage;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// One agent; empty for all.
+    pub agent: String,
+    /// The time.
+    pub asked: Asked,
+    /// What hosts are taken together by.
+    pub by: By,
+    /// In steps, where given.
+    pub step: Option<Step>,
+    /// Of which zone's days and months.
+    pub zone: String,
+    /// How it is shown.
+    pub shown: Shown,
+}
+
+/// Answers, host by host. `progress` is told how many hosts are done of how many, and whose turn it is;
+/// `out` gets the text.
+///
+/// # Errors
+/// When nothing is known of the agent, the zone or the steps cannot be, ClickHouse does not answer, or
+/// `out` fails.
+pub async fn answer(
+    storage: &Storage,
+    question: &Question,
+    mut progress: impl FnMut(usize, usize, &str),
+    mut out: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Question {
+        agent,
+        asked,
+        by,
+        step,
+        zone,
+        shown,
+    } = question;
+    let range = asked.range_ms();
+    let range = range.start..range.end.min(asked.now_ms);
+    let mut zones = Zones::default();
+    let mut sums = match step {
+        None if *by == By::Host => None,
+        None => Some(Sums::new(vec![range])),
+        Some(step) => {
+            let steps = steps(*step, zones.zone(zone)?, &range).ok_or_else(|| {
+                anyhow::anyhow!(
+                    "there are more than {STEPS_MAX} steps; ask for longer steps or less time"
+                )
+            })?;
+            Some(Sums::new(steps))
+        }
+    };
+    anyhow::ensure!(
+        sums.is_none() || !shown.intervals,
+        "--intervals are of one host in all of the time; leave --step and --by out"
+    );
+    let hosts = evidence::hosts(storage, agent).await?;
+    anyhow::ensure!(
+        agent.is_empty() || !hosts.is_empty(),
+        "no heartbeat of agent {agent:?} is kept; without --agent all agents that have some are shown"
+    );
+    let watched = evidence::watched(storage, asked).await?;
+    let calendar = maintenance::calendar(storage, &asked.range_ms()).await?;
+    if !shown.json {
+        out(&availability::head(asked))?;
+    }
+    for (done, host) in hosts.iter().enumerate() {
+        progress(done, hosts.len(), &host.agent_id);
+        let intervals: Vec<timeline::Interval> =
+            hours::intervals(storage, host, asked, &watched).await?;
+        let idle = calendar.of(&host.agent_id, &host.host_group);
+        let report = availability::report(&host.agent_id, intervals, &idle);
+        match &mut sums {
+            Some(sums) => sums.add(by.name(&host.agent_id, &host.host_group), &report),
+            None if shown.json => {
+                let document = serde_json::to_string(&report.with(shown.intervals))?;
+                out(&format!("{document}\n"))?;
+            }
+            None => out(&availability::text(&report, shown.intervals))?,
+        }
+    }
+    match sums {
+        Some(sums) if shown.json => out(&sums.json()?),
+        Some(sums) => out(&sums.text()),
+        None => Ok(()),
+    }
+}
