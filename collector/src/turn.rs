@@ -45,7 +45,7 @@ pub(crate) const SCHEMA: Purpose = Purpose {
 pub(crate) const PRESENCE: Purpose = Purpose {
     prefix: "presence_turn_",
     doing: "watches over the hosts",
-    look_every: Duration::from_secs(1),
+    look_every: Duration::from_millis(500),
 };
 
 /// Why a turn could not be taken or kept.

@@ -189,7 +189,12 @@ mod tests {
             vec![interval(0, 100, State::Up), interval(100, 200, State::Down)],
             &[],
         );
-        let second = report("b", vec![interval(50, 200, State::Up)], &[150..200]);
+        let idle = 150..200;
+        let second = report(
+            "b",
+            vec![interval(50, 200, State::Up)],
+            std::slice::from_ref(&idle),
+        );
         let mut sums = Sums::new(vec![0..100, 100..200]);
         sums.add("site", &first);
         sums.add("site", &second);
@@ -219,7 +224,8 @@ mod tests {
             (Some(2), Some(1))
         );
         // Whatever the steps, the time is the same.
-        let mut whole = Sums::new(vec![0..200]);
+        let all = 0..200;
+        let mut whole = Sums::new(vec![all]);
         whole.add("site", &first);
         whole.add("site", &second);
         let of = |sums: &Sums| {
