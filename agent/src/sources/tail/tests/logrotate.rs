@@ -69,15 +69,19 @@ fn every_line_is_counted_once_beside_a_real_logrotate() {
     }
 }
 
-/// Names with a date differ by the second: waits for the one after the last rotation.
-fn await_next_second(last: &mut u64) {
-    let second = || {
-        let now = std::time::SystemTime::now();
-        now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
-    };
-    while second() <= *last {
+fn second() -> u64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Rotates; names with a date differ by the second, so the one in which the last rotation ended has to be
+/// over.
+fn rotate(bench: &Bench, options: &str, last: &mut u64) {
+    let by_date = options.contains("dateext");
+    while by_date && second() <= *last {
         std::thread::sleep(Duration::from_millis(10));
     }
+    logrotate(bench, options);
     *last = second();
 }
 
@@ -100,10 +104,7 @@ fn one_way(by_copy: bool, options: &str) {
             seen.append(&mut bench.poll());
         }
         write(&bench, 5);
-        if by_date {
-            await_next_second(&mut last_second);
-        }
-        logrotate(&bench, options);
+        rotate(&bench, options, &mut last_second);
         rotations += 1;
         write(&bench, 9);
         seen.append(&mut bench.poll());
@@ -111,10 +112,7 @@ fn one_way(by_copy: bool, options: &str) {
         let checkpoint = bench.tailer.checkpoint();
         for _ in 0..3 {
             write(&bench, 6);
-            if by_date {
-                await_next_second(&mut last_second);
-            }
-            logrotate(&bench, options);
+            rotate(&bench, options, &mut last_second);
             rotations += 1;
         }
         write(&bench, 4);
