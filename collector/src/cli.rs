@@ -59,10 +59,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show when servers, networks and agents were up, down or unknown, from all heartbeats there are now.
+    /// Show when servers, networks and agents were up, down or unknown, by all that heartbeats prove now.
     Availability {
         /// Since when: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such as 12h or 7d.
-        /// Heartbeats are kept for 30 days.
+        /// Hours that were judged are kept for 1,200 days, heartbeats for 30.
         #[arg(long, default_value = "24h")]
         from: String,
         /// Until when, likewise; now by default.
