@@ -5,13 +5,11 @@ use std::process::Command;
 
 use crmscope_collector::alerts::{Config, Mail, Tls, Webhook};
 use crmscope_tests::neighbours::program;
+use crmscope_tests::process::binary;
 use crmscope_tests::stack::free_port;
 use crmscope_tests::{Process, Stack};
 
 use super::{Alerts, config, incident, wait_recorded, wait_until};
-
-/// Tells the child where everything is: ports of ClickHouse, HTTPS and SMTP.
-const PORTS: &str = "CRMSCOPE_TEST_TLS_PORTS";
 
 /// A program behind HTTPS and an SMTP server that insists on STARTTLS, with the same certificate.
 const SERVER: &str = r#"
@@ -96,7 +94,7 @@ fn a_certificate_that_is_not_trusted_gets_nothing() {
     ) else {
         return;
     };
-    let stack = Stack::start();
+    let mut stack = Stack::start();
     let (clickhouse, https, smtp) = (stack.clickhouse_port, free_port(), free_port());
     certificate(&openssl, &stack);
     let server = Process::start(
@@ -116,30 +114,33 @@ fn a_certificate_that_is_not_trusted_gets_nothing() {
     let log = server.log();
     assert!(!log.contains("posted") && !log.contains("mailed"), "{log}");
 
-    // The same in a process that trusts it: the trust store is a matter of the process.
+    // The same in a process that trusts it: a collector with a host that it misses.
+    assert!(stack.collector.as_mut().unwrap().terminate().success());
+    let config = stack.path("trusting.toml");
+    let mut text = std::fs::read_to_string(stack.path("collector.toml")).unwrap();
+    text.push_str(&format!(
+        "[alerts]\ngroup_wait_ms = 100\n[alerts.webhook]\nurl = \"https://127.0.0.1:{https}/hook\"\n\
+         [alerts.mail]\nhost = \"127.0.0.1\"\nport = {smtp}\ntls = \"starttls\"\n\
+         from = \"crmscope@example.org\"\nto = [\"ops@example.org\"]\n"
+    ));
+    std::fs::write(&config, text).unwrap();
+    let collector = || {
+        let mut command = Command::new(binary("crmscope-collector"));
+        command.arg("--config").arg(&config);
+        command
+    };
+    let added = collector()
+        .args(["hosts", "add", "crm-gone-01", "--expected-since", "2d"])
+        .output()
+        .unwrap();
+    assert!(added.status.success(), "{added:?}");
     let _trusting = Process::start(
         "trusting",
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--ignored", "tls::in_a_process_that_trusts"])
-            .env("SSL_CERT_FILE", stack.path("certificate.pem"))
-            .env(PORTS, format!("{clickhouse} {https} {smtp}")),
+        collector().env("SSL_CERT_FILE", stack.path("certificate.pem")),
         &stack.path("trusting.log"),
     );
     wait_recorded(&stack, "webhook", "firing", "delivered", 1);
     wait_recorded(&stack, "mail", "firing", "delivered", 1);
     let log = server.log();
     assert!(log.contains("posted") && log.contains("mailed"), "{log}");
-}
-
-#[test]
-#[ignore = "the test above starts it, with a trust store of its own, and ends it"]
-fn in_a_process_that_trusts() {
-    let Ok(ports) = std::env::var(PORTS) else {
-        return;
-    };
-    let ports: Vec<u16> = ports.split(' ').map(|port| port.parse().unwrap()).collect();
-    let _alerts = alerts(ports[0], ports[1], ports[2]);
-    loop {
-        std::thread::park();
-    }
 }
