@@ -24,10 +24,11 @@ fn simulate(loss: f64, jitter: f64, days: u32, random: &mut fastrand::Rng) -> Fi
     let mut detector = phi::Detector::new(settings, Duration::ZERO);
     let (mut suspicions, mut downs) = (0_u32, 0_u32);
     let beats = days * 8_640;
-    let mut last = 0.0_f64;
+    let (mut last, mut follows) = (0.0_f64, true);
     let mut waits = Vec::new();
     for beat in 1..=beats {
         if random.f64() < loss {
+            follows = false;
             continue;
         }
         // Never before the one before it: it is one stream.
@@ -36,8 +37,12 @@ fn simulate(loss: f64, jitter: f64, days: u32, random: &mut fastrand::Rng) -> Fi
         let is_suspect = phi(at) >= settings.threshold;
         suspicions += u32::from(is_suspect);
         downs += u32::from(phi(at - rules.confirm.as_secs_f64()) >= settings.threshold);
-        detector.arrive(settings, Duration::from_secs_f64(at), is_suspect);
-        last = at;
+        detector.arrive(
+            settings,
+            Duration::from_secs_f64(at),
+            is_suspect || !follows,
+        );
+        (last, follows) = (at, true);
         if beat % 50 == 0 {
             // A crash at some moment until the next beat: what is waited from then on.
             let after = detector.suspicious_after(settings).as_secs_f64();
@@ -75,13 +80,10 @@ fn detection_and_false_suspicions_are_as_the_formula_says() {
             "{loss}, {jitter}: {:.3} and {:.4}; {:.1} and {:.1}",
             figures.suspicions_per_host_day, figures.downs_per_host_day, figures.mean, figures.p99
         );
-        // By the formula: intervals of 10 k s with k geometric, so mean 10 / (1 − p) and deviation
-        // 10 √p / (1 − p), at least 1 s; φ = 8 is at 5.6 deviations above mean and pause. A crash is on
-        // average half an interval after a beat.
-        let deviation = (10.0 * f64::sqrt(loss) / (1.0 - loss))
-            .hypot(jitter * 0.85)
-            .max(1.0);
-        let waited = 10.0 / (1.0 - loss) + 15.0 + 5.6 * deviation - 5.0;
+        // By the formula: φ = 8 is at 5.6 deviations above mean and pause. A crash is on average half an
+        // interval after a beat. Times over which a beat was lost are not learnt, so loss changes nothing.
+        let deviation = (jitter * 0.85).max(1.0);
+        let waited = 10.0 + 15.0 + 5.6 * deviation - 5.0;
         // What is remembered is a hundred intervals, so the deviation is a guess.
         assert!(
             (figures.mean - waited).abs() < 0.2 * waited,
