@@ -6,6 +6,7 @@
 // The whole crate is test code: a broken environment should stop a scenario at the line that meets it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+pub mod cable;
 pub mod fleet;
 pub mod gate;
 pub mod load;
