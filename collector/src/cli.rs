@@ -59,10 +59,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show when servers, networks and agents were up, down or unknown, by all that heartbeats prove now.
+    /// Show when servers, networks and agents were up, down or unknown, by all that heartbeats prove now;
+    /// or, with --by service, when services answered, by the agents' probes.
     Availability {
         /// Since when: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such as 12h or 7d.
-        /// Hours that were judged are kept for 1,200 days, heartbeats for 30.
+        /// Hours that were judged are kept for 1,200 days, heartbeats for 30, runs of probes for 7.
         #[arg(long, default_value = "24h")]
         from: String,
         /// Until when, likewise; now by default.
@@ -71,19 +72,27 @@ pub enum Command {
         /// Only this agent.
         #[arg(long, default_value = "", hide_default_value = true)]
         agent: String,
+        /// Only this service, with --by service.
+        #[arg(
+            long,
+            value_name = "NAME",
+            default_value = "",
+            hide_default_value = true
+        )]
+        service: String,
         /// In steps of this length.
         #[arg(long, value_name = "LENGTH")]
         step: Option<Step>,
         /// Whose days, months and hours they are, such as Europe/Berlin.
         #[arg(long, default_value = "UTC", requires = "step")]
         zone: String,
-        /// Hosts taken together: their time added up.
+        /// Hosts taken together: their time added up. Or services.
         #[arg(long, default_value = "host")]
         by: By,
         /// Also every interval, with what it rests on.
         #[arg(long)]
         intervals: bool,
-        /// As JSON, one host a line.
+        /// As JSON, one host or service a line.
         #[arg(long)]
         json: bool,
     },
@@ -93,7 +102,7 @@ pub enum Command {
         #[command(subcommand)]
         action: HostsAction,
     },
-    /// Times in which hosts may be silent.
+    /// Times in which hosts may be silent and services away.
     Maintenance {
         /// What to do with them.
         #[command(subcommand)]

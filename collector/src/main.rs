@@ -63,6 +63,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             from,
             to,
             agent,
+            service,
             step,
             zone,
             by,
@@ -71,6 +72,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }) => {
             let ask = |asked| show::Question {
                 agent: agent.clone(),
+                service: service.clone(),
                 asked,
                 by: *by,
                 step: *step,

@@ -72,4 +72,8 @@ kinds! {
     LowTraffic = "low_traffic", Warning;
     /// A service has no requests.
     NoTraffic = "no_traffic", Critical;
+    /// Too little time is known of a service to say anything of its objective.
+    LittleKnown = "little_known", Warning;
+    /// Nothing is known of a service that is to be probed.
+    NotProbed = "not_probed", Critical;
 }

@@ -7,11 +7,11 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::parse_duration;
 use crate::presence::maintenance::repeat::{Days, TimeOfDay};
 
-/// What to do with maintenance windows. In one, a silent host is no incident, and the time does not
-/// count for its availability.
+/// What to do with maintenance windows. In one, a silent host is no incident, nor is what becomes of a
+/// service's objectives, and the time does not count for its availability.
 #[derive(Clone, Debug, Subcommand)]
 pub enum MaintenanceAction {
-    /// Say when hosts may be silent, also afterwards: then it is marked as retroactive.
+    /// Say when hosts may be silent or services away, also afterwards: then it is marked as retroactive.
     Add(AddArguments),
     /// Show the windows that are in force or come.
     List {
@@ -43,9 +43,9 @@ pub enum MaintenanceAction {
     },
 }
 
-/// A new window for each host and group.
+/// A new window for each host, group and service.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["hosts", "groups", "all"]))]
+#[command(group = ArgGroup::new("whom").required(true).multiple(true).args(["hosts", "groups", "services", "all"]))]
 pub struct AddArguments {
     /// A host, by its agent; may be repeated.
     #[arg(long = "host", value_name = "AGENT")]
@@ -53,8 +53,11 @@ pub struct AddArguments {
     /// The hosts of a group; may be repeated.
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
-    /// All hosts.
-    #[arg(long, conflicts_with_all = ["hosts", "groups"])]
+    /// A service, as probes, logs or objectives name it; may be repeated. Its hosts are not in it.
+    #[arg(long = "service", value_name = "NAME")]
+    pub services: Vec<String>,
+    /// All hosts, and all services.
+    #[arg(long, conflicts_with_all = ["hosts", "groups", "services"])]
     pub all: bool,
     /// Since when: a moment such as "2026-11-28 14:00" (UTC), how long ago, such as 12h, or "in 2h"; now
     /// by default. With --repeat, occurrences begin from then on.

@@ -9,26 +9,61 @@ const OBJECTIVES_MAX: usize = 100;
 /// Longest name, bytes.
 const NAME_MAX_BYTES: usize = 100;
 
-/// What is promised of a service's requests, over 30 days.
+/// Most that `quiet_minutes` may be: they are of an hour.
+const MINUTES_MAX: u64 = 60;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Requests, as access logs have them: good ones of all.
+    #[default]
+    Requests,
+    /// Time, as probes have it: up of what is known.
+    Availability,
+}
+
+/// What is promised of a service, over 30 days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
     /// What it is called in alerts.
     pub name: String,
-    /// Whose requests.
+    /// Which service.
     pub service: String,
-    /// Share of requests that have to be good, 0 to 1.
+    /// What is measured of it.
+    #[serde(default)]
+    pub kind: Measure,
+    /// Share of requests that have to be good, or of time that it has to be up, 0 to 1.
     pub target: f64,
     /// How long a good request may take; 0 for any time.
     #[serde(default)]
     pub latency_ms: u64,
-    /// Fewer requests in an hour are low traffic, of which no rate is told.
-    #[serde(default = "quiet_requests")]
-    pub quiet_requests: u64,
+    /// Fewer requests in an hour are low traffic, of which no rate is told; 60 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_requests: Option<u64>,
+    /// Of availability: with fewer minutes of an hour known no rate is told; 15 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_minutes: Option<u64>,
 }
 
-const fn quiet_requests() -> u64 {
-    60
+impl Objective {
+    /// Fewer requests, or ms that are known, are too little in an hour.
+    pub(super) fn quiet(&self) -> u64 {
+        match self.kind {
+            Measure::Requests => self.quiet_requests.unwrap_or(60),
+            Measure::Availability => self.quiet_minutes.unwrap_or(15) * 60_000,
+        }
+    }
+
+    /// A key that means nothing for what is measured.
+    fn foreign_key(&self) -> Option<&'static str> {
+        match self.kind {
+            Measure::Requests => self.quiet_minutes.map(|_| "quiet_minutes"),
+            Measure::Availability if self.latency_ms > 0 => Some("latency_ms"),
+            Measure::Availability => self.quiet_requests.map(|_| "quiet_requests"),
+        }
+    }
 }
 
 /// Objectives that cannot be.
@@ -62,6 +97,24 @@ pub enum ConfigError {
         /// Value.
         target: f64,
     },
+    /// A key of the other kind.
+    #[error(
+        "objectives: {key} of {name:?} means nothing for its kind; latency_ms and quiet_requests are of kind \"requests\", quiet_minutes is of kind \"availability\""
+    )]
+    Foreign {
+        /// Objective.
+        name: String,
+        /// Key.
+        key: &'static str,
+    },
+    /// More minutes than an hour has, or none.
+    #[error("objectives: quiet_minutes of {name:?} is {minutes}; it must be 1 to {MINUTES_MAX}")]
+    Minutes {
+        /// Objective.
+        name: String,
+        /// Value.
+        minutes: u64,
+    },
 }
 
 /// Checks the objectives together.
@@ -89,6 +142,15 @@ pub fn validate(objectives: &[Objective]) -> Result<(), ConfigError> {
                 name: objective.name.clone(),
                 target: objective.target,
             });
+        }
+        let name = || objective.name.clone();
+        if let Some(key) = objective.foreign_key() {
+            return Err(ConfigError::Foreign { name: name(), key });
+        }
+        let minutes = objective.quiet_minutes;
+        if let Some(minutes) = minutes.filter(|minutes| !(1..=MINUTES_MAX).contains(minutes)) {
+            let name = name();
+            return Err(ConfigError::Minutes { name, minutes });
         }
     }
     Ok(())
@@ -119,5 +181,22 @@ mod tests {
         assert!(told(&good.replace("0.999", "nan")).contains("is NaN"));
         assert!(told(&good.replace("\"crm\"", "\"\"")).contains("service \"\" of number 1"));
         assert!(toml::from_str::<Section>(&good.replace("service", "servise")).is_err());
+        let available = format!("{good}kind = \"availability\"\n");
+        assert_eq!(told(&format!("{available}quiet_minutes = 60\n")), "");
+        for key in ["latency_ms", "quiet_requests"] {
+            let wrong = told(&format!("{available}{key} = 5\n"));
+            let want = format!("objectives: {key} of \"pages\" means nothing for its kind;");
+            assert!(wrong.starts_with(&want), "{wrong}");
+        }
+        assert!(
+            told(&format!("{good}quiet_minutes = 5\n"))
+                .contains("quiet_minutes of \"pages\" means")
+        );
+        let many = told(&format!("{available}quiet_minutes = 61\n"));
+        assert!(
+            many.ends_with("quiet_minutes of \"pages\" is 61; it must be 1 to 60"),
+            "{many}"
+        );
+        assert!(toml::from_str::<Section>(&available.replace("ility", "le")).is_err());
     }
 }

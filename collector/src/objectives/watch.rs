@@ -3,27 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::burn::{WINDOWS_MINUTES, Window, Windows, faults};
+use super::burn::{Windows, faults};
 use super::config::Objective;
+use super::windows::{BEFORE_MS, LONGEST_MS, windows};
 use crate::alerts::{Incident, Kind};
 use crate::clock::now_ms;
-use crate::error::Error;
 use crate::presence::live::{Change, Fault, Record, fault_id};
-use crate::schema::queries::OBJECTIVE_WINDOWS;
+use crate::presence::maintenance::{Calendar, InForce};
 use crate::storage::Storage;
 
 /// From one look to the next; rows of requests are of 10 s and reach ClickHouse some seconds later.
 const EVERY: Duration = Duration::from_secs(60);
-
-#[derive(Deserialize)]
-struct WindowRow {
-    minutes: u32,
-    requests: u64,
-    bad: u64,
-}
+/// The same, ms.
+const EVERY_MS: i64 = 60_000;
 
 /// Watches until it is aborted; `open` are the faults of objectives that were found before and last.
 pub(crate) async fn run(
@@ -34,12 +28,24 @@ pub(crate) async fn run(
 ) {
     let mut record = Record::new(storage.clone(), told);
     let mut open = known(&objectives, open, &mut record);
+    let (mut maintenance, mut calendar) = (InForce::default(), Calendar::default());
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let now_ms = now_ms();
+        let range = now_ms - LONGEST_MS - BEFORE_MS..now_ms + EVERY_MS;
+        match maintenance.calendar(&storage, &range).await {
+            Ok(now) => calendar = now,
+            // What was read last is nearer to the truth than nothing.
+            Err(error) => tracing::debug!(%error, "maintenance of services is read later"),
+        }
         for objective in &objectives {
-            match windows(&storage, objective).await {
+            let idle = calendar.of_service(&objective.service);
+            // As of a host: what begins before the next look begins now, and nothing is told in it.
+            let is_idle = idle.iter().any(|range| range.end > now_ms);
+            match windows(&storage, objective, &idle, now_ms).await {
+                Ok(_) if is_idle => {}
                 Ok(windows) => look(objective, &windows, &mut open, &mut record),
                 // Nothing is known, so nothing begins and nothing is over.
                 Err(error) => {
@@ -72,30 +78,6 @@ fn known(objectives: &[Objective], faults: Vec<Fault>, record: &mut Record) -> O
         }
     }
     open
-}
-
-async fn windows(storage: &Storage, objective: &Objective) -> Result<Windows, Error> {
-    let latency_us = objective.latency_ms.saturating_mul(1000).to_string();
-    let bind = |query: clickhouse::query::Query| {
-        let query = query.param("service", &objective.service);
-        query.param("latency_us", &latency_us)
-    };
-    let rows: Vec<WindowRow> = storage
-        .rows("windows of an objective", OBJECTIVE_WINDOWS, bind)
-        .await?;
-    let mut windows = Windows::default();
-    for row in rows {
-        let position = WINDOWS_MINUTES
-            .iter()
-            .position(|&minutes| minutes == row.minutes);
-        if let Some(window) = position.and_then(|position| windows.get_mut(position)) {
-            *window = Window {
-                requests: row.requests,
-                bad: row.bad,
-            };
-        }
-    }
-    Ok(windows)
 }
 
 /// What is new and what is over.

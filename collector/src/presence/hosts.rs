@@ -37,6 +37,9 @@ pub struct Expected {
     pub expected_since_ms: Option<i64>,
     /// From when on it is not expected, Unix ms.
     pub retired_at_ms: Option<i64>,
+    /// When somebody last said so, Unix ms; 0 where nobody named it.
+    #[serde(skip)]
+    pub changed_ms: i64,
     /// It may be silent now; whoever reads it says so, by [`super::maintenance`].
     pub in_maintenance: bool,
 }
@@ -72,6 +75,7 @@ struct ExpectedRow {
     since_ms: i64,
     expected_since_ms: i64,
     retired_at_ms: i64,
+    changed_ms: i64,
 }
 
 /// The hosts that are expected or were; one of them, or all where `agent` is empty.
@@ -89,6 +93,7 @@ pub async fn expected(storage: &Storage, agent: &str) -> Result<Vec<Expected>, E
         since_ms: row.since_ms,
         expected_since_ms: Some(row.expected_since_ms).filter(|&since_ms| since_ms != 0),
         retired_at_ms: Some(row.retired_at_ms).filter(|&at_ms| at_ms != 0),
+        changed_ms: row.changed_ms,
         in_maintenance: false,
     });
     Ok(expected.collect())

@@ -5,7 +5,8 @@
 //! prove, host by host → [`hours`] keeps it → [`availability`] adds it up,
 //! without [`maintenance`]. The suspicion, for now: [`live`] follows the
 //! heartbeats as they come, and says which host fell silent. [`hosts`] is what both expect. What [`live`]
-//! thinks is never taken for proven.
+//! thinks is never taken for proven. Of services, which are asked by probes and have no heartbeats,
+//! [`services`] says the same.
 
 pub mod availability;
 pub mod evidence;
@@ -13,6 +14,7 @@ pub mod hosts;
 pub mod hours;
 pub mod live;
 pub mod maintenance;
+pub mod services;
 pub mod show;
 pub mod timeline;
 pub(crate) mod watching;

@@ -1,9 +1,10 @@
-//! `crmscope-collector availability`: reads what is known of hosts, and shows it.
+//! `crmscope-collector availability`: reads what is known of hosts, or of
+//! services, and shows it.
 
 use super::availability::{self, By, STEPS_MAX, Shown, Step, Sums, steps};
 use super::evidence::{self, Asked};
 use super::maintenance::{self, Zones};
-use super::{hours, timeline};
+use super::{hours, services, timeline};
 use crate::storage::Storage;
 
 /// What is asked.
@@ -11,6 +12,8 @@ use crate::storage::Storage;
 pub struct Question {
     /// One agent; empty for all.
     pub agent: String,
+    /// One service, of services; empty for all.
+    pub service: String,
     /// The time.
     pub asked: Asked,
     /// What hosts are taken together by.
@@ -37,6 +40,7 @@ pub async fn answer(
 ) -> anyhow::Result<()> {
     let Question {
         agent,
+        service,
         asked,
         by,
         step,
@@ -46,17 +50,43 @@ pub async fn answer(
     let range = asked.range_ms();
     let range = range.start..range.end.min(asked.now_ms);
     let mut zones = Zones::default();
-    let mut sums = match step {
-        None if *by == By::Host => None,
-        None => Some(Sums::new(vec![range])),
+    let steps = match step {
+        None => None,
         Some(step) => {
-            let steps = steps(*step, zones.zone(zone)?, &range).ok_or_else(|| {
+            let steps = steps(*step, zones.zone(zone)?, &range);
+            Some(steps.ok_or_else(|| {
                 anyhow::anyhow!(
                     "there are more than {STEPS_MAX} steps; ask for longer steps or less time"
                 )
-            })?;
-            Some(Sums::new(steps))
+            })?)
         }
+    };
+    if *by == By::Service {
+        anyhow::ensure!(
+            agent.is_empty(),
+            "--agent is of hosts; with --by service write --service NAME, or neither for all"
+        );
+        anyhow::ensure!(
+            steps.is_none() || !shown.intervals,
+            "--intervals are of a service in all of the time; leave --step out"
+        );
+        let question = services::show::Question {
+            service,
+            steps: steps.as_deref(),
+            calendar: &maintenance::calendar(storage, &range).await?,
+            range,
+            shown: *shown,
+        };
+        return services::show::answer(storage, &question, asked.now_ms, progress, out).await;
+    }
+    anyhow::ensure!(
+        service.is_empty(),
+        "--service needs --by service: of hosts, --agent chooses one"
+    );
+    let mut sums = match (steps, by) {
+        (None, By::Host) => None,
+        (None, _) => Some(Sums::new(vec![range])),
+        (Some(steps), _) => Some(Sums::new(steps)),
     };
     anyhow::ensure!(
         sums.is_none() || !shown.intervals,

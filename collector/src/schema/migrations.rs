@@ -76,4 +76,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(34, "0034_maintenance.sql"),
     file!(35, "0035_probe.sql"),
     file!(37, "0037_presence_hours.sql"),
+    file!(38, "0038_service_hours.sql"),
 ];

@@ -96,12 +96,26 @@ queries! {
     PROBE_STATUS = "probe_status";
     /// A probed service over time.
     PROBE_TIMELINE = "probe_timeline";
+    /// Services that are probed, or were.
+    PROBED_SERVICES = "probed_services";
     /// Watched programs: whether they run, and what they use.
     PROCESS_GROUPS = "process_groups";
     /// Rows found against rows the ledger says were stored.
     ROW_COUNT_PROOF = "row_count_proof";
     /// Temperatures nearest to critical.
     SENSOR_HOTTEST = "sensor_hottest";
+    /// How available services were, by days.
+    SERVICE_AVAILABILITY_BY_DAY = "service_availability_by_day";
+    /// What was proven of a service, hour by hour.
+    SERVICE_HOURS = "service_hours";
+    /// Whether anything is known of a service.
+    SERVICE_IS_KNOWN = "service_is_known";
+    /// With how many runs each hour of services was judged, and how many there are.
+    SERVICE_JUDGED = "service_judged";
+    /// When a service was asked last before a time.
+    SERVICE_LAST_RUN = "service_last_run";
+    /// Runs of probes of a service.
+    SERVICE_RUNS = "service_runs";
     /// A service over time.
     SERVICE_TIMELINE = "service_timeline";
     /// What agents stopped measuring, when and why.

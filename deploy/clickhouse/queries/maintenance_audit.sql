@@ -8,7 +8,7 @@
 SELECT
     toString(changes.window_id) AS window_id,
     change, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, is_retroactive,
-    agent_id, host_group, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
+    agent_id, host_group, service, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
     note, made_ms, made_by, cancelled_ms
 FROM crmscope.maintenance_changes AS changes
 ORDER BY changed_at DESC, window_id, change DESC

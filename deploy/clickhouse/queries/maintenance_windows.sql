@@ -2,7 +2,8 @@
 -- Parameters:
 --   after_ms Int64: those that may be in force at this time or later, Unix ms; default 0, all of them
 -- Columns:
---   window_id; agent_id, or else host_group: whom it is for; all hosts where both are empty
+--   window_id; agent_id, or else host_group, or else service: whom it is for; all hosts and services where
+--     all are empty
 --   from_ms, to_ms: Unix ms; where it repeats, its occurrences begin in this time, for ever where to_ms is 0
 --   repeat_days: a bit for each day, Monday the lowest; 0 where it does not repeat
 --   repeat_start_minute (since midnight, in its zone), repeat_length_minutes, zone
@@ -11,14 +12,14 @@
 SELECT
     toString(newest.window_id) AS window_id,
     change, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, any_retroactive AS is_retroactive,
-    agent_id, host_group, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
+    agent_id, host_group, service, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
     note, made_ms, made_by, cancelled_ms
 FROM
 (
     SELECT
         window_id, change, changed_at, changed_by,
         max(is_retroactive) OVER (PARTITION BY window_id) AS any_retroactive,
-        agent_id, host_group, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
+        agent_id, host_group, service, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone,
         note, made_ms, made_by, cancelled_ms
     FROM crmscope.maintenance_changes
     ORDER BY window_id, changed_at DESC, change DESC

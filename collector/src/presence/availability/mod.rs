@@ -5,6 +5,7 @@
 //! maintenance is in none of them; the raw figures beside them have all the time. Pure: [`report`] adds
 //! up, [`Sums`] takes hosts together step by step, [`text`] has the words.
 
+mod outages;
 mod report;
 mod steps;
 mod sums;
@@ -15,11 +16,14 @@ mod tests;
 
 use serde::Serialize;
 
+pub(super) use self::outages::{Down, Downs, means, split};
 pub use self::report::{Document, Outage, Report, reason_name, report};
+pub(super) use self::report::{Figures, state_name};
 pub use self::steps::{STEPS_MAX, Step, steps};
 pub use self::sums::{By, Sums};
-pub(super) use self::text::time;
+pub(crate) use self::text::span;
 pub use self::text::{head, text};
+pub(super) use self::text::{percent, time};
 use super::timeline::State;
 
 /// How a report is shown.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::outages::{Down, Downs, means, split};
 use super::{Parts, Times};
 use crate::presence::timeline::{Interval, Reason, State};
 
@@ -71,8 +72,9 @@ pub(super) struct PartsDocument {
     total: Figures,
 }
 
+/// Times with their band.
 #[derive(Serialize)]
-struct Figures {
+pub(in crate::presence) struct Figures {
     #[serde(flatten)]
     times: Times,
     low: Option<f64>,
@@ -90,7 +92,7 @@ struct IntervalDocument {
     in_maintenance: bool,
 }
 
-pub(super) const fn state_name(state: State) -> &'static str {
+pub(in crate::presence) const fn state_name(state: State) -> &'static str {
     match state {
         State::Up => "up",
         State::Down => "down",
@@ -143,7 +145,7 @@ pub fn report(agent_id: &str, intervals: Vec<Interval>, maintenance: &[Range<i64
         total: counted.total,
         maintenance_ms,
         raw,
-        outages: outages.outages,
+        outages: outages.finish(),
         intervals: cut,
         maintenance: maintenance.to_vec(),
     }
@@ -151,30 +153,16 @@ pub fn report(agent_id: &str, intervals: Vec<Interval>, maintenance: &[Range<i64
 
 /// An interval, cut where maintenance begins and ends, and whether each part is in it.
 fn parts(interval: &Interval, maintenance: &[Range<i64>]) -> Vec<(Interval, bool)> {
-    let mut parts = Vec::new();
-    let mut push = |from_ms: i64, to_ms: i64, in_maintenance: bool| {
-        if from_ms < to_ms {
-            let part = Interval {
-                from_ms,
-                to_ms,
-                ..interval.clone()
-            };
-            parts.push((part, in_maintenance));
-        }
+    let part = |(part, in_maintenance): (Range<i64>, bool)| {
+        let part = Interval {
+            from_ms: part.start,
+            to_ms: part.end,
+            ..interval.clone()
+        };
+        (part, in_maintenance)
     };
-    let mut done_ms = interval.from_ms;
-    let first = maintenance.partition_point(|range| range.end <= interval.from_ms);
-    for range in &maintenance[first..] {
-        if range.start >= interval.to_ms {
-            break;
-        }
-        push(done_ms, range.start, false);
-        let to_ms = range.end.min(interval.to_ms);
-        push(range.start.max(done_ms), to_ms, true);
-        done_ms = to_ms;
-    }
-    push(done_ms, interval.to_ms, false);
-    parts
+    let whole = interval.from_ms..interval.to_ms;
+    split(&whole, maintenance).into_iter().map(part).collect()
 }
 
 impl Parts {
@@ -187,42 +175,36 @@ impl Parts {
     }
 }
 
-/// Outages as they are found, in order.
+/// Outages as they are found, in order, and what was down first in each.
 #[derive(Default)]
 struct Outages {
-    outages: Vec<Outage>,
-    /// Up to where the total is down without a break, Unix ms, and whether that counts as an outage yet.
-    down: Option<(i64, bool)>,
+    downs: Downs,
+    first: Vec<(&'static str, &'static str)>,
 }
 
 impl Outages {
     fn add(&mut self, interval: &Interval, in_maintenance: bool) {
-        if interval.total() != State::Down {
-            self.down = None;
-            return;
-        }
-        let before = self.down.filter(|&(to_ms, _)| to_ms == interval.from_ms);
-        let counts_yet = before.is_some_and(|(_, counts)| counts);
-        self.down = Some((interval.to_ms, counts_yet || !in_maintenance));
-        if in_maintenance {
-            return;
-        }
-        let down_ms = interval.to_ms - interval.from_ms;
-        if let Some(last) = self.outages.last_mut().filter(|_| counts_yet) {
-            last.to_ms = interval.to_ms;
-            last.down_ms += down_ms;
-            return;
-        }
-        self.outages.push(Outage {
-            from_ms: interval.from_ms,
-            to_ms: interval.to_ms,
-            down_ms,
-            part: match interval.server {
+        let is_down = interval.total() == State::Down;
+        let range = interval.from_ms..interval.to_ms;
+        if self.downs.add(&range, is_down, in_maintenance) {
+            let part = match interval.server {
                 State::Down => "server",
                 _ => "network",
-            },
-            reason: reason_name(interval.reason),
-        });
+            };
+            self.first.push((part, reason_name(interval.reason)));
+        }
+    }
+
+    fn finish(self) -> Vec<Outage> {
+        let outages = self.downs.found.into_iter().zip(self.first);
+        let outage = |(down, (part, reason)): (Down, _)| Outage {
+            from_ms: down.from_ms,
+            to_ms: down.to_ms,
+            down_ms: down.down_ms,
+            part,
+            reason,
+        };
+        outages.map(outage).collect()
     }
 }
 
@@ -251,8 +233,7 @@ impl Report {
     /// As JSON, with the intervals or without.
     #[must_use]
     pub fn with(&self, intervals: bool) -> Document<'_> {
-        let count = i64::try_from(self.outages.len()).unwrap_or(i64::MAX);
-        let mean = |ms: i64| (count > 0).then(|| ms / count.max(1));
+        let [mttr_ms, mtbf_ms] = means(&self.total, self.outages.len());
         let document = |interval: &Interval| IntervalDocument {
             from_ms: interval.from_ms,
             to_ms: interval.to_ms,
@@ -268,8 +249,8 @@ impl Report {
             maintenance_ms: self.maintenance_ms,
             raw: PartsDocument::of(&self.raw),
             outages: &self.outages,
-            mttr_ms: mean(self.total.down_ms),
-            mtbf_ms: mean(self.total.up_ms),
+            mttr_ms,
+            mtbf_ms,
             intervals: intervals.then(|| self.intervals.iter().map(document).collect()),
         }
     }
@@ -278,19 +259,22 @@ impl Report {
 impl PartsDocument {
     /// Times with their bands.
     pub(super) fn of(parts: &Parts) -> Self {
-        let figures = |times: Times| {
-            let band = times.band();
-            Figures {
-                times,
-                low: band.map(|[low, _]| low),
-                high: band.map(|[_, high]| high),
-            }
-        };
         Self {
-            server: figures(parts.server),
-            network: figures(parts.network),
-            agent: figures(parts.agent),
-            total: figures(parts.total),
+            server: parts.server.into(),
+            network: parts.network.into(),
+            agent: parts.agent.into(),
+            total: parts.total.into(),
+        }
+    }
+}
+
+impl From<Times> for Figures {
+    fn from(times: Times) -> Self {
+        let band = times.band();
+        Self {
+            times,
+            low: band.map(|[low, _]| low),
+            high: band.map(|[_, high]| high),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::outages::means;
 use super::report::{PartsDocument, Report, report};
 use super::text::{parts, span, time};
 use super::{Parts, Times};
@@ -25,6 +26,8 @@ pub enum By {
     Group,
     /// All of them.
     All,
+    /// Services instead of hosts, by what probes got from them.
+    Service,
 }
 
 impl By {
@@ -34,7 +37,7 @@ impl By {
         match self {
             Self::Host => agent_id,
             Self::Group => host_group,
-            Self::All => "",
+            Self::All | Self::Service => "",
         }
     }
 }
@@ -67,6 +70,9 @@ struct SumDocument<'a> {
     maintenance_ms: i64,
     raw: PartsDocument,
     outages: u32,
+    /// Mean time of an outage of a host, and mean time up of a host between them, ms.
+    mttr_ms: Option<i64>,
+    mtbf_ms: Option<i64>,
 }
 
 impl Sums {
@@ -132,6 +138,8 @@ impl Sums {
         let mut text = String::new();
         for ((position, name), sum) in &self.sums {
             let step = &self.steps[*position];
+            let outages = usize::try_from(sum.outages).unwrap_or(usize::MAX);
+            let [mttr_ms, mtbf_ms] = means(&sum.counted.total, outages);
             let document = SumDocument {
                 from_ms: step.start,
                 to_ms: step.end,
@@ -141,6 +149,8 @@ impl Sums {
                 maintenance_ms: sum.maintenance_ms,
                 raw: PartsDocument::of(&sum.raw),
                 outages: sum.outages,
+                mttr_ms,
+                mtbf_ms,
             };
             text.push_str(&serde_json::to_string(&document)?);
             text.push('\n');
@@ -223,6 +233,9 @@ mod tests {
             (lines[1]["hosts"].as_i64(), lines[1]["outages"].as_i64()),
             (Some(2), Some(1))
         );
+        let mean =
+            |line: &serde_json::Value| line["mttr_ms"].as_i64().zip(line["mtbf_ms"].as_i64());
+        assert_eq!((mean(&lines[0]), mean(&lines[1])), (None, Some((100, 50))));
         // Whatever the steps, the time is the same.
         let all = 0..200;
         let mut whole = Sums::new(vec![all]);

@@ -89,7 +89,7 @@ fn outage_line(outage: &Outage) -> String {
 }
 
 /// A band in per cent. Rounded down, so that 100 % is never said of less.
-pub(super) fn percent(times: Times) -> String {
+pub(in crate::presence) fn percent(times: Times) -> String {
     let Some([low, high]) = times.band() else {
         return "-".to_owned();
     };
@@ -102,7 +102,7 @@ pub(super) fn percent(times: Times) -> String {
 }
 
 /// How long, in the largest units that say it.
-pub(super) fn span(length_ms: i64) -> String {
+pub(crate) fn span(length_ms: i64) -> String {
     let seconds = length_ms / 1000;
     match seconds {
         0..60 => format!("{seconds} s"),

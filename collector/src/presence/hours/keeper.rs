@@ -1,8 +1,9 @@
-//! Keeps the hours: judges each once it is over, and anew when evidence of it comes late.
+//! Keeps the hours: judges each once it is over, and anew when evidence of it comes late. Those of services
+//! go with them.
 //!
 //! Whoever watches over the hosts does it, beside. Promises: an hour is what [`super::super::timeline`]
 //! makes of the evidence around it that was there when it was last judged, and evidence that comes later is
-//! looked at within some minutes. Work is bounded: a day of a host at a time. When nobody kept the
+//! looked at within some minutes; so is what is expected of a host, where that changes. Work is bounded: a day of a host at a time. When nobody kept the
 //! hours for longer than arrivals are remembered, everything of which heartbeats are kept is judged anew.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use super::{cut, store};
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::presence::evidence::{self, Asked, Host};
-use crate::presence::hosts;
+use crate::presence::{hosts, services};
 use crate::schema::queries::{PRESENCE_FRESH, PRESENCE_JUDGED};
 use crate::storage::Storage;
 
@@ -43,9 +44,16 @@ struct FreshRow {
     stored_ms: i64,
 }
 
+/// Since when and until when a host is expected, Unix ms.
+type Expectation = (Option<i64>, Option<i64>);
+
 struct Keeper {
     storage: Storage,
     judged: BTreeMap<String, Judged>,
+    /// What was expected of each host when it was last looked at.
+    expectations: BTreeMap<String, Expectation>,
+    /// When the last hour of each host was judged by whoever kept them before, Unix ms.
+    versions: BTreeMap<String, i64>,
     stored_ms: i64,
 }
 
@@ -54,8 +62,14 @@ pub(crate) async fn run(storage: Storage) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut keeper = None;
+    let mut of_services = services::keeper::Keeper::default();
     loop {
         ticks.tick().await;
+        match of_services.round(&storage, now_ms()).await {
+            Ok(0) => {}
+            Ok(hours) => tracing::debug!(hours, "hours of services judged"),
+            Err(error) => tracing::debug!(%error, "hours of services are not kept now"),
+        }
         let mut now = match keeper.take() {
             Some(keeper) => keeper,
             None => match Keeper::begin(storage.clone()).await {
@@ -87,8 +101,9 @@ impl Keeper {
             .await?;
         let now_ms = now_ms();
         let mut since_ms = now_ms;
-        let mut judged = BTreeMap::new();
+        let (mut judged, mut versions) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
+            versions.insert(row.agent_id.clone(), row.version);
             let mut known = Judged {
                 to_ms: row.judged_to * 1000,
                 open_ms: row.open_ms,
@@ -105,6 +120,8 @@ impl Keeper {
         Ok(Self {
             storage,
             judged,
+            expectations: BTreeMap::new(),
+            versions,
             stored_ms: since_ms.max(now_ms - REMEMBERED_MS),
         })
     }
@@ -143,8 +160,28 @@ impl Keeper {
         Ok(hours)
     }
 
+    /// Hours are stale where the host is expected from another time on, or until another.
+    fn expect(&mut self, expected: &hosts::Expected, now_ms: i64) {
+        let agent_id = &expected.agent_id;
+        let now = (expected.expected_since_ms, expected.retired_at_ms);
+        let before = self.expectations.insert(agent_id.clone(), now);
+        let from_ms = match before {
+            Some(before) if before == now => return,
+            Some(before) => changed_from(before, now),
+            // Whoever kept them before saw it, unless it is newer than what it judged.
+            None => match self.versions.remove(agent_id) {
+                Some(version) if expected.changed_ms > version - CLOCKS_MS => 0,
+                _ => return,
+            },
+        };
+        if let Some(judged) = self.judged.get_mut(agent_id) {
+            judged.expect(from_ms, now_ms);
+        }
+    }
+
     /// Judges what is to be judged of a host.
     async fn judge(&mut self, expected: &hosts::Expected, now_ms: i64) -> Result<i64, Error> {
+        self.expect(expected, now_ms);
         let agent_id = expected.agent_id.as_str();
         // Of what is not expected any more there is nothing to say.
         let retired_ms = expected.retired_at_ms.unwrap_or(i64::MAX);
@@ -180,6 +217,14 @@ impl Keeper {
         }
         Ok(hours)
     }
+}
+
+/// From when on a host is expected otherwise than before, Unix ms; of its first heartbeat, 0.
+fn changed_from(before: Expectation, now: Expectation) -> i64 {
+    let since = (before.0 != now.0).then(|| before.0.unwrap_or(0).min(now.0.unwrap_or(0)));
+    let end = |of: Expectation| of.1.unwrap_or(i64::MAX);
+    let until = (before.1 != now.1).then(|| end(before).min(end(now)));
+    since.into_iter().chain(until).min().unwrap_or(i64::MAX)
 }
 
 /// Judges some hours of a host; returns where the time is open at their end.

@@ -7,11 +7,12 @@
 
 pub(crate) mod keeper;
 mod plan;
-mod store;
+pub(super) mod store;
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
+pub(super) use self::plan::hour;
 pub use self::store::intervals;
 use super::availability::{Times, reason_name};
 use super::timeline::{Interval, Reason, State};

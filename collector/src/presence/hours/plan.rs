@@ -52,8 +52,17 @@ impl Judged {
         };
         let from_ms = late_from_ms.min(hour(self.open_ms)).max(kept);
         if from_ms < self.to_ms {
-            let stale_ms = self.stale_ms.unwrap_or(from_ms);
-            self.stale_ms = Some(stale_ms.min(from_ms));
+            self.stale_ms = Some(self.stale_ms.unwrap_or(from_ms).min(from_ms));
+        }
+    }
+
+    /// What is expected of the host is another since this time, Unix ms.
+    pub(super) fn expect(&mut self, from_ms: i64, now_ms: i64) {
+        let kept = hour(now_ms - KEPT_MS) + HOUR_MS;
+        let from_ms = hour(from_ms).max(kept);
+        if from_ms < self.to_ms {
+            self.stale_ms = Some(self.stale_ms.unwrap_or(from_ms).min(from_ms));
+            self.rests_until_ms = 0;
         }
     }
 
@@ -82,7 +91,7 @@ impl Judged {
 }
 
 /// The beginning of the hour.
-pub(super) const fn hour(unix_ms: i64) -> i64 {
+pub(in crate::presence) const fn hour(unix_ms: i64) -> i64 {
     unix_ms.div_euclid(HOUR_MS) * HOUR_MS
 }
 
@@ -105,6 +114,26 @@ mod tests {
         assert_eq!(judged.to_ms, 500_000 * HOUR_MS);
         assert_eq!(judged.next(NOW + 51 * 60_000), None);
         assert!(judged.next(NOW + 52 * 60_000).is_some());
+    }
+
+    #[test]
+    fn what_is_expected_from_earlier_on_is_judged_before_the_first_hour() {
+        let first_ms = NOW - 5 * HOUR_MS;
+        let mut judged = Judged::nothing(first_ms, NOW);
+        let all = judged.next(NOW).unwrap();
+        judged.done(&all, all.end, NOW);
+        judged.expect(NOW - 7 * HOUR_MS, NOW);
+        let again = judged.next(NOW).unwrap();
+        assert_eq!(again, hour(NOW - 7 * HOUR_MS)..all.end);
+        judged.done(&again, again.end, NOW);
+        assert_eq!(judged.next(NOW), None);
+        judged.expect(i64::MIN / 2, NOW);
+        let kept = judged.next(NOW).unwrap();
+        assert_eq!(kept.start, hour(NOW - KEPT_MS) + HOUR_MS);
+        // Of what is not judged yet nothing is stale.
+        let mut judged = Judged::nothing(first_ms, NOW);
+        judged.expect(NOW, NOW);
+        assert_eq!(judged.stale_ms, None);
     }
 
     #[test]

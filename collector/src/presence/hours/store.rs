@@ -63,11 +63,9 @@ fn parse(row: HourRow) -> Result<Hour, Error> {
             format!("presence_hours: hour {} is not whole", row.t),
         )
     };
-    let state = |number: Option<&u8>| match number {
-        Some(0) => Ok(State::Unknown),
-        Some(1) => Ok(State::Up),
-        Some(2) => Ok(State::Down),
-        _ => Err(wrong()),
+    let state = |number: Option<&u8>| {
+        let state = number.and_then(|&number| State::from_number(number));
+        state.ok_or_else(wrong)
     };
     let mut intervals = Vec::with_capacity(row.from_ms.len());
     for (position, &from_ms) in row.from_ms.iter().enumerate() {
@@ -89,14 +87,6 @@ fn parse(row: HourRow) -> Result<Hour, Error> {
         intervals,
         open_ms: row.open_ms,
     })
-}
-
-const fn number(state: State) -> u8 {
-    match state {
-        State::Unknown => 0,
-        State::Up => 1,
-        State::Down => 2,
-    }
 }
 
 /// Writes what is new or different from what was `before`, and for what is different a row of the audit.
@@ -173,14 +163,16 @@ fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
     native.datetime("t", each().map(|hour| second(hour.from_ms)));
     native.u64("version", each().map(|_| version));
     native.i64("open_ms", each().map(|hour| hour.open_ms));
-    native.i64_arrays("from_ms", &of(hours, |interval| interval.from_ms));
-    native.i64_arrays("to_ms", &of(hours, |interval| interval.to_ms));
-    native.u8_arrays("server", &of(hours, |interval| number(interval.server)));
-    native.u8_arrays("network", &of(hours, |interval| number(interval.network)));
-    native.u8_arrays("agent", &of(hours, |interval| number(interval.agent)));
+    let all = || each().map(|hour| hour.intervals.as_slice());
+    native.i64_arrays("from_ms", &of(all(), |interval| interval.from_ms));
+    native.i64_arrays("to_ms", &of(all(), |interval| interval.to_ms));
+    let numbers = |state: fn(&Interval) -> State| of(all(), |one| state(one).number());
+    native.u8_arrays("server", &numbers(|one| one.server));
+    native.u8_arrays("network", &numbers(|one| one.network));
+    native.u8_arrays("agent", &numbers(|one| one.agent));
     native.string_arrays(
         "reason",
-        &of(hours, |interval| reason_name(interval.reason)),
+        &of(all(), |interval| reason_name(interval.reason)),
     );
     let all: Vec<[Times; 4]> = each().map(|hour| sums(&hour.intervals)).collect();
     let names = [
@@ -198,21 +190,31 @@ fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
 }
 
 /// A figure of each interval, by hours.
-fn of<T>(hours: &[&Hour], value: impl Fn(&Interval) -> T) -> Vec<Vec<T>> {
+pub(in crate::presence) fn of<'a, I: 'a, T>(
+    hours: impl Iterator<Item = &'a [I]>,
+    value: impl Fn(&I) -> T,
+) -> Vec<Vec<T>> {
     hours
-        .iter()
-        .map(|hour| hour.intervals.iter().map(&value).collect())
+        .map(|intervals| intervals.iter().map(&value).collect())
         .collect()
 }
 
-fn second(unix_ms: i64) -> u32 {
+/// As tables have it.
+pub(in crate::presence) fn second(unix_ms: i64) -> u32 {
     u32::try_from(unix_ms.div_euclid(1000)).unwrap_or(0)
 }
 
-fn named(table: &'static str, agent_id: &str, number: u64, rows: usize, native: Block) -> Insert {
+/// An insert of hours of a host or service, which is not to be taken for another.
+pub(in crate::presence) fn named(
+    table: &'static str,
+    whose: &str,
+    number: u64,
+    rows: usize,
+    native: Block,
+) -> Insert {
     let origin = Origin::Journal(number);
     let mut insert = Insert::new(table, &origin, rows, native);
-    insert.token = format!("{}-{agent_id}-{:016x}", insert.token, fastrand::u64(..));
+    insert.token = format!("{}-{whose}-{:016x}", insert.token, fastrand::u64(..));
     insert
 }
 

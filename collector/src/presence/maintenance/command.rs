@@ -13,6 +13,7 @@ use super::zone::Zones;
 use crate::cli::{AddArguments, MaintenanceAction, parse_duration};
 use crate::presence::hosts;
 use crate::reconcile::moment;
+use crate::schema::queries::SERVICE_IS_KNOWN;
 use crate::storage::Storage;
 
 /// Does what is asked, and gives what to show.
@@ -79,7 +80,7 @@ pub async fn run(
     }
 }
 
-/// Windows as they are asked for, one for each host and group.
+/// Windows as they are asked for, one for each host, group and service.
 async fn add(
     storage: &Storage,
     arguments: &AddArguments,
@@ -101,7 +102,7 @@ async fn add(
         return Err(RequestError::Many(known));
     }
     let is_retroactive = window.is_retroactive(zone, window.from_ms, now_ms);
-    let change = |(agent_id, host_group): (String, String)| Change {
+    let change = |[agent_id, host_group, service]: [String; 3]| Change {
         kind: Kind::Added,
         changed_ms: now_ms,
         changed_by: window.made_by.clone(),
@@ -110,19 +111,20 @@ async fn add(
             window_id: Id(fastrand::u128(..).to_be_bytes()),
             agent_id,
             host_group,
+            service,
             ..window.clone()
         },
     };
     Ok(whom.into_iter().map(change).collect())
 }
 
-/// Agent and group of each window; both empty for all hosts.
+/// Agent, group and service of each window; all empty for all hosts and services.
 async fn whom(
     storage: &Storage,
     arguments: &AddArguments,
-) -> Result<Vec<(String, String)>, RequestError> {
+) -> Result<Vec<[String; 3]>, RequestError> {
     if arguments.all {
-        return Ok(vec![(String::new(), String::new())]);
+        return Ok(vec![Default::default()]);
     }
     let known = hosts::expected(storage, "").await?;
     let mut whom = Vec::new();
@@ -130,17 +132,36 @@ async fn whom(
         if !known.iter().any(|host| host.agent_id == *agent) {
             return Err(RequestError::Agent(agent.clone()));
         }
-        whom.push((agent.clone(), String::new()));
+        whom.push([agent.clone(), String::new(), String::new()]);
     }
     for group in &arguments.groups {
         if group.is_empty() || !known.iter().any(|host| host.host_group == *group) {
             return Err(RequestError::Group(group.clone()));
         }
-        whom.push((String::new(), group.clone()));
+        whom.push([String::new(), group.clone(), String::new()]);
+    }
+    for service in &arguments.services {
+        if !is_known(storage, service).await? {
+            return Err(RequestError::Service(service.clone()));
+        }
+        whom.push([String::new(), String::new(), service.clone()]);
     }
     whom.sort();
     whom.dedup();
     Ok(whom)
+}
+
+/// Whether the service was ever probed, or asked by anybody whose requests are logged.
+async fn is_known(storage: &Storage, service: &str) -> Result<bool, RequestError> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        known: u8,
+    }
+    let bind = |query: clickhouse::query::Query| query.param("service", service);
+    let rows: Vec<Row> = storage
+        .rows("known services", SERVICE_IS_KNOWN, bind)
+        .await?;
+    Ok(!service.is_empty() && rows.iter().any(|row| row.known != 0))
 }
 
 /// A moment, how long ago, or how long from now, such as `in 2h`; Unix ms.

@@ -1,5 +1,6 @@
-//! Which hosts are expected, and which may be silent now, for whoever watches over them.
+//! Which hosts are expected, and which hosts and services may be silent now, for whoever watches over them.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{Calendar, Window, ZoneError, Zones, store};
@@ -29,7 +30,24 @@ impl InForce {
     ) -> Result<Vec<Expected>, Error> {
         let mut hosts = expected(storage, "").await?;
         let now_ms = now_ms();
-        let windows = store::windows(storage, now_ms).await?;
+        let ahead_ms = i64::try_from(ahead.as_millis()).unwrap_or(0);
+        let calendar = self.calendar(storage, &(now_ms..now_ms + ahead_ms)).await?;
+        for host in &mut hosts {
+            host.in_maintenance = calendar.has(&host.agent_id, &host.host_group);
+        }
+        Ok(hosts)
+    }
+
+    /// The times of windows in a time; those whose zone cannot be used are told, and have none.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub(crate) async fn calendar(
+        &mut self,
+        storage: &Storage,
+        range: &Range<i64>,
+    ) -> Result<Calendar, Error> {
+        let windows = store::windows(storage, range.start).await?;
         let windows: Vec<Window> = windows.into_iter().map(|of| of.window).collect();
         let failures = self.zones.load(&windows);
         if failures != self.failures {
@@ -38,11 +56,6 @@ impl InForce {
             }
             self.failures = failures;
         }
-        let ahead_ms = i64::try_from(ahead.as_millis()).unwrap_or(0);
-        let calendar = Calendar::new(&windows, &self.zones, &(now_ms..now_ms + ahead_ms));
-        for host in &mut hosts {
-            host.in_maintenance = calendar.has(&host.agent_id, &host.host_group);
-        }
-        Ok(hosts)
+        Ok(Calendar::new(&windows, &self.zones, range))
     }
 }

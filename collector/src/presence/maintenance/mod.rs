@@ -1,11 +1,14 @@
-//! Maintenance: windows in which hosts may be silent, which is neither an incident nor an outage.
+//! Maintenance: windows in which hosts may be silent and services away, which is neither an incident nor
+//! an outage.
 //!
 //! Owns `crmscope-collector maintenance`. Picture: [`store`] keeps a row for each change of a
 //! [`Window`], [`Calendar`] lays the windows that are in force on a time (pure), [`command`] adds, shows
 //! and cancels them. Promises: what is measured stays as it is, a window only says how it counts; who
 //! changed what, and when, stays, and what was said of a time afterwards is marked as retroactive. A
 //! window whose zone cannot be read hides no incident. A window of a group is for the hosts that are in
-//! it now, in every time. Leaves what maintenance means to [`super::live`] and [`super::availability`].
+//! it now, in every time. A window of a service is not one of its hosts, nor the other way round; one of
+//! all hosts is of all services as well. Leaves what maintenance means to [`super::live`],
+//! [`super::availability`], [`super::services`] and [`crate::objectives`].
 
 pub mod command;
 mod in_force;
@@ -25,7 +28,7 @@ use std::ops::Range;
 pub(crate) use self::in_force::InForce;
 pub use self::request::RequestError;
 use self::window::merged;
-pub use self::window::{Standing, Window};
+pub use self::window::{Standing, Whom, Window};
 pub use self::zone::{ZoneError, Zones};
 use crate::storage::Storage;
 
@@ -49,6 +52,7 @@ pub struct Calendar {
     all: Vec<Range<i64>>,
     groups: BTreeMap<String, Vec<Range<i64>>>,
     agents: BTreeMap<String, Vec<Range<i64>>>,
+    services: BTreeMap<String, Vec<Range<i64>>>,
 }
 
 impl Calendar {
@@ -64,11 +68,16 @@ impl Calendar {
             if times.is_empty() {
                 continue;
             }
-            let of = match (window.agent_id.as_str(), window.host_group.as_str()) {
-                ("", "") => &mut calendar.all,
-                ("", group) => calendar.groups.entry(group.to_owned()).or_default(),
-                (agent, _) => calendar.agents.entry(agent.to_owned()).or_default(),
+            let (map, name) = match window.whom() {
+                Whom::All => {
+                    calendar.all.extend(times);
+                    continue;
+                }
+                Whom::Group(group) => (&mut calendar.groups, group),
+                Whom::Host(agent) => (&mut calendar.agents, agent),
+                Whom::Service(service) => (&mut calendar.services, service),
             };
+            let of = map.entry(name.to_owned()).or_default();
             of.extend(times);
         }
         calendar
@@ -79,6 +88,13 @@ impl Calendar {
     pub fn of(&self, agent_id: &str, host_group: &str) -> Vec<Range<i64>> {
         let named = [self.agents.get(agent_id), self.groups.get(host_group)];
         let named = named.into_iter().flatten().flatten();
+        merged(self.all.iter().chain(named).cloned().collect())
+    }
+
+    /// The times of a service, sorted and apart, Unix ms.
+    #[must_use]
+    pub fn of_service(&self, service: &str) -> Vec<Range<i64>> {
+        let named = self.services.get(service).into_iter().flatten();
         merged(self.all.iter().chain(named).cloned().collect())
     }
 

@@ -32,6 +32,11 @@ pub enum RequestError {
         "no host is in group {0:?}; `hosts list` shows the groups, `hosts add --group` makes one"
     )]
     Group(String),
+    /// No such service.
+    #[error(
+        "no agent probed service {0:?} or counted requests of it; check its name in the agents' configuration"
+    )]
+    Service(String),
     /// No time.
     #[error("{what} {value:?} is no time to work with; write a moment, how long ago, or \"in 2h\"")]
     Time {

@@ -6,16 +6,17 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::store::Change;
-use super::window::Window;
+use super::window::{Whom, Window};
 use super::zone::Zones;
 use crate::presence::availability::time;
 
 /// Whom a window is for.
 fn whom(window: &Window) -> String {
-    match (window.agent_id.as_str(), window.host_group.as_str()) {
-        ("", "") => "all hosts".to_owned(),
-        ("", group) => format!("group {}", group.escape_debug()),
-        (agent, _) => agent.escape_debug().to_string(),
+    match window.whom() {
+        Whom::All => "all hosts".to_owned(),
+        Whom::Group(group) => format!("group {}", group.escape_debug()),
+        Whom::Service(service) => format!("service {}", service.escape_debug()),
+        Whom::Host(agent) => agent.escape_debug().to_string(),
     }
 }
 
@@ -77,7 +78,7 @@ fn standing(window: &Window, zones: &Zones, now_ms: i64) -> (&'static str, Optio
 pub fn list(windows: &[Change], zones: &Zones, now_ms: i64) -> String {
     let mut text = format!(
         "{:<36} {:<12} {:<11} {:<24} {:<12} when and what for\n",
-        "window", "state", "retroactive", "hosts", "by"
+        "window", "state", "retroactive", "for", "by"
     );
     for change in windows {
         let window = &change.window;
@@ -149,6 +150,7 @@ struct Document<'a> {
     window_id: String,
     agent_id: &'a str,
     host_group: &'a str,
+    service: &'a str,
     from_ms: i64,
     to_ms: Option<i64>,
     repeat: Option<RepeatDocument>,
@@ -166,6 +168,7 @@ fn document(change: &Change) -> Document<'_> {
         window_id: window.window_id.to_string(),
         agent_id: &window.agent_id,
         host_group: &window.host_group,
+        service: &window.service,
         from_ms: window.from_ms,
         to_ms: window.to_ms,
         repeat: window.repeat.map(|repeat| RepeatDocument {

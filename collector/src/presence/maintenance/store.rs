@@ -59,6 +59,7 @@ struct Row {
     is_retroactive: u8,
     agent_id: String,
     host_group: String,
+    service: String,
     from_ms: i64,
     to_ms: i64,
     repeat_days: u8,
@@ -127,6 +128,7 @@ fn change(row: Row) -> Result<Change, Error> {
         window_id: Id::parse(&row.window_id).map_err(|error| wrong(&error.to_string()))?,
         agent_id: row.agent_id,
         host_group: row.host_group,
+        service: row.service,
         from_ms: row.from_ms,
         to_ms: unless_0(row.to_ms),
         repeat,
@@ -160,6 +162,7 @@ fn insert(changes: &[Change], now_ms: i64) -> Insert {
     native.string("agent_id", agents);
     let groups = windows().map(|window| window.host_group.as_str());
     native.text("host_group", groups);
+    native.text("service", windows().map(|window| window.service.as_str()));
     native.i64("from_ms", windows().map(|window| window.from_ms));
     let to = windows().map(|window| window.to_ms.unwrap_or(0));
     native.i64("to_ms", to);

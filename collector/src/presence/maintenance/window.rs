@@ -1,4 +1,4 @@
-//! A window: which hosts may be silent, and when.
+//! A window: which hosts may be silent, or which service may be away, and when.
 //!
 //! Pure: a zone is the caller's. Promises: its occurrences are sorted, apart from each other, within
 //! what was asked, and the same however a time is cut. A window that is cancelled stays one for the
@@ -11,15 +11,17 @@ use tz::TimeZone;
 
 use super::repeat::Repeat;
 
-/// Maintenance of a host, of a group or of all hosts; once, or again and again.
+/// Maintenance of a host, of a group, of a service, or of all hosts and services; once, or again and again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// What it is known by.
     pub window_id: Id,
     /// The host; empty where it is for more.
     pub agent_id: String,
-    /// The group; empty as well where it is for all hosts.
+    /// The group; empty as well where it is for all hosts or for a service.
     pub host_group: String,
+    /// The service; empty as well where it is for all hosts, and with them for all services.
+    pub service: String,
     /// First ms, Unix; of one that repeats, occurrences begin from then on.
     pub from_ms: i64,
     /// The ms after the last one, Unix; of one that repeats, no occurrence begins then or later. `None`:
@@ -37,6 +39,19 @@ pub struct Window {
     pub made_by: String,
     /// From when on it is not in force, Unix ms.
     pub cancelled_ms: Option<i64>,
+}
+
+/// Whom a window is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// All hosts and services.
+    All,
+    /// The hosts of a group.
+    Group(&'a str),
+    /// A host, by its agent.
+    Host(&'a str),
+    /// A service.
+    Service(&'a str),
 }
 
 /// How a window stands at a moment.
@@ -69,6 +84,17 @@ impl Standing {
 const AHEAD_MS: i64 = 10 * 86_400_000;
 
 impl Window {
+    /// Whom it is for.
+    #[must_use]
+    pub fn whom(&self) -> Whom<'_> {
+        match (&*self.agent_id, &*self.host_group, &*self.service) {
+            ("", "", "") => Whom::All,
+            ("", "", service) => Whom::Service(service),
+            ("", group, _) => Whom::Group(group),
+            (agent, ..) => Whom::Host(agent),
+        }
+    }
+
     /// Times in which it is in force, as far as they are within `range`, Unix ms.
     #[must_use]
     pub fn occurrences(&self, zone: &TimeZone, range: &Range<i64>) -> Vec<Range<i64>> {

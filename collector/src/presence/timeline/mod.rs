@@ -94,6 +94,27 @@ pub enum State {
     Unknown,
 }
 
+impl State {
+    /// As tables have it.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Up => 1,
+            Self::Down => 2,
+        }
+    }
+
+    /// From a number in a table.
+    pub(super) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Unknown),
+            1 => Some(Self::Up),
+            2 => Some(Self::Down),
+            _ => None,
+        }
+    }
+}
+
 /// What an interval rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {

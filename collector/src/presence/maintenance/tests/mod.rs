@@ -50,12 +50,19 @@ fn a_host_has_the_windows_of_itself_of_its_group_and_of_all() {
         of("", "berlin", 20, "UTC"),
         of("", "", 100, "UTC"),
         of("b", "", 50, "Nowhere/Else"),
+        Window {
+            service: "crm".to_owned(),
+            ..of("", "", 70, "UTC")
+        },
     ];
     let calendar = Calendar::new(&windows, &zones, &(0..1000));
     assert_eq!(calendar.of("a", "berlin"), [10..30, 100..110]);
     assert_eq!(calendar.of("a", ""), [10..20, 100..110]);
     assert_eq!(calendar.of("b", "berlin"), [20..30, 100..110]);
     assert_eq!(calendar.of("b", "paris"), [100..110]);
+    // A service is none of the hosts, and all hosts go with all services.
+    assert_eq!(calendar.of_service("crm"), [70..80, 100..110]);
+    assert_eq!(calendar.of_service("a"), [100..110]);
     let now = Calendar::new(&windows, &zones, &(25..26));
     assert!(now.has("a", "berlin") && !now.has("a", "") && !now.has("b", "paris"));
 }
@@ -64,6 +71,7 @@ fn arguments() -> AddArguments {
     AddArguments {
         hosts: vec!["a".to_owned()],
         groups: Vec::new(),
+        services: Vec::new(),
         all: false,
         from: None,
         to: None,

@@ -1,0 +1,378 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use proptest::prelude::*;
+
+use super::hours::{claims, cut};
+use super::timeline::{Evidence, HOLD_MAX_MS, Run, SERVICE_EXPECTED_MS, Track, timeline};
+use super::{Interval, report, text};
+use crate::presence::timeline::State::{self, Down, Unknown, Up};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// Runs half a minute apart, good but where `failed` has them.
+fn track(place: &str, target: &str, asked: Range<i64>, failed: &[Range<i64>]) -> Track {
+    let at = (0..).map(|number| asked.start + number * 30_000);
+    let at = at.take_while(|at_ms| *at_ms < asked.end);
+    let runs = at.map(|at_ms| Run {
+        at_ms,
+        up: !failed.iter().any(|range| range.contains(&at_ms)),
+        interval_ms: 30_000,
+    });
+    Track {
+        agent_id: place.to_owned(),
+        target: target.to_owned(),
+        runs: runs.collect(),
+    }
+}
+
+fn of(tracks: Vec<Track>) -> Evidence {
+    Evidence {
+        tracks,
+        last_ms: None,
+    }
+}
+
+fn told(evidence: &Evidence, asked: Range<i64>) -> String {
+    claims(&timeline(evidence, &asked, i64::MAX))
+}
+
+#[test]
+fn twenty_seconds_in_an_hour_are_99_44_per_cent() {
+    let run = |at_s: i64, up| Run {
+        at_ms: at_s * 1000,
+        up,
+        interval_ms: 20_000,
+    };
+    let runs = (0..180).map(|number| run(number * 20, number != 90));
+    let track = Track {
+        agent_id: "a".to_owned(),
+        target: "page".to_owned(),
+        runs: runs.collect(),
+    };
+    let intervals = timeline(&of(vec![track]), &(0..HOUR), HOUR);
+    let report = report("crm", &intervals, &[]);
+    let said = text::line(&report, None) + &text::outages(&report, true);
+    assert!(
+        said.contains("crm") && said.contains(" 99.444 % "),
+        "{said}"
+    );
+    assert!(
+        said.contains("  down 1970-01-01 00:30:00 to 1970-01-01 00:30:20, 20 s\n"),
+        "{said}"
+    );
+    let json = serde_json::to_value(report.document(&(0..HOUR), true)).unwrap();
+    assert_eq!(json["answered"]["mttr_ms"], 20_000);
+    assert_eq!(json["answered"]["mtbf_ms"], 3_580_000);
+    assert_eq!(json["everywhere"]["outages"][0]["down_ms"], 20_000);
+    assert_eq!(json["intervals"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_monitor_that_is_away_for_five_hours_is_neither_up_nor_down() {
+    let day = 24 * HOUR;
+    let away = vec![
+        track("a", "page", 0..10 * HOUR, &[]),
+        track("a", "page", 15 * HOUR..day, &[]),
+    ];
+    let intervals = timeline(&of(away), &(0..day), day);
+    // The last run holds for a minute from its start, so half a minute longer than the next would come.
+    let held = 30_000;
+    let want = format!(
+        "up/up {}, unknown/unknown {}, up/up {}",
+        10 * HOUR + held,
+        5 * HOUR - held,
+        9 * HOUR
+    );
+    assert_eq!(claims(&intervals), want);
+}
+
+#[test]
+fn places_and_targets_are_taken_together() {
+    let half = 30 * MINUTE..HOUR;
+    let failed = std::slice::from_ref(&half);
+    let (first, second) = (30 * MINUTE, HOUR - 30 * MINUTE);
+    // One place of two gets no answer: the service answered, but not everywhere.
+    let good = || track("a", "page", 0..HOUR, &[]);
+    let bad = || track("b", "page", 0..HOUR, failed);
+    let one = of(vec![good(), bad()]);
+    assert_eq!(
+        told(&one, 0..HOUR),
+        format!("up/up {first}, up/down {second}")
+    );
+    // One target of two is down everywhere.
+    let other = track("b", "login", 0..HOUR, failed);
+    let one = of(vec![good(), other]);
+    assert_eq!(
+        told(&one, 0..HOUR),
+        format!("up/up {first}, down/down {second}")
+    );
+    // A place that knows nothing counts for neither, and a target of which nobody knows is unknown.
+    let gone = || track("b", "page", 0..30 * MINUTE, &[]);
+    assert_eq!(
+        told(&of(vec![good(), gone()]), 0..HOUR),
+        format!("up/up {HOUR}")
+    );
+    let gone = track("b", "login", 0..30 * MINUTE, &[]);
+    let (known, unknown) = (30 * MINUTE + 30_000, 30 * MINUTE - 30_000);
+    let one = of(vec![good(), gone]);
+    assert_eq!(
+        told(&one, 0..HOUR),
+        format!("up/up {known}, unknown/unknown {unknown}")
+    );
+    // What is down is that, whatever is unknown.
+    let all = [0..HOUR];
+    let gone = track("b", "login", 0..30 * MINUTE, &[]);
+    let one = of(vec![track("a", "page", 0..HOUR, &all), gone]);
+    assert_eq!(told(&one, 0..HOUR), format!("down/down {HOUR}"));
+}
+
+#[test]
+fn a_target_that_is_taken_out_is_unknown_for_an_hour_and_a_service_for_a_day() {
+    let taken = track("a", "old", 0..HOUR, &[]);
+    let last_ms = HOUR - 30_000;
+    let stays = track("a", "page", 0..5 * HOUR, &[]);
+    let want = format!(
+        "up/up {}, unknown/unknown {}, up/up {}",
+        last_ms + MINUTE,
+        HOUR - MINUTE,
+        5 * HOUR - last_ms - HOUR
+    );
+    let all = of(vec![taken.clone(), stays]);
+    assert_eq!(told(&all, 0..5 * HOUR), want);
+    // The last of all targets.
+    let want = format!(
+        "up/up {}, unknown/unknown {}",
+        last_ms + MINUTE,
+        SERVICE_EXPECTED_MS - MINUTE
+    );
+    let intervals = timeline(&of(vec![taken]), &(-HOUR..100 * HOUR), 100 * HOUR);
+    assert_eq!(claims(&intervals), want);
+    assert_eq!(
+        intervals[0].from_ms, 0,
+        "before it was asked it is not counted"
+    );
+    // Also by its last run alone, which is how a later hour knows of it.
+    let before = Evidence {
+        last_ms: Some(last_ms),
+        ..Evidence::default()
+    };
+    let later = 10 * HOUR..11 * HOUR;
+    assert_eq!(told(&before, later), format!("unknown/unknown {HOUR}"));
+    assert_eq!(told(&before, 26 * HOUR..30 * HOUR), "");
+    assert_eq!(told(&Evidence::default(), 0..HOUR), "");
+}
+
+#[test]
+fn a_run_holds_for_two_of_its_intervals_and_not_beyond_now() {
+    let run = |interval_ms: i64| {
+        let run = Run {
+            at_ms: 0,
+            up: false,
+            interval_ms,
+        };
+        of(vec![Track {
+            runs: vec![run],
+            ..Track::default()
+        }])
+    };
+    let asked = 0..6 * HOUR;
+    let of_interval = |interval_ms| claims(&timeline(&run(interval_ms), &asked, 5 * HOUR));
+    let want = |known: i64| format!("down/down {known}, unknown/unknown {}", 5 * HOUR - known);
+    assert_eq!(of_interval(30_000), want(MINUTE));
+    assert_eq!(of_interval(HOUR), want(2 * HOUR));
+    // An interval that took in a gap.
+    assert_eq!(of_interval(9 * HOUR), want(HOLD_MAX_MS));
+    assert_eq!(of_interval(i64::MAX), want(HOLD_MAX_MS));
+}
+
+#[test]
+fn maintenance_is_left_out_and_the_raw_figures_stay() {
+    let half = 30 * MINUTE..HOUR;
+    let bad = track("a", "page", 0..2 * HOUR, std::slice::from_ref(&half));
+    let intervals = timeline(&of(vec![bad]), &(0..2 * HOUR), 2 * HOUR);
+    let window = 40 * MINUTE..HOUR;
+    let report = report("crm", &intervals, std::slice::from_ref(&window));
+    assert_eq!(report.maintenance_ms, 20 * MINUTE);
+    let json = serde_json::to_value(report.document(&(0..2 * HOUR), false)).unwrap();
+    assert_eq!(json["answered"]["down_ms"], 10 * MINUTE);
+    assert_eq!(json["answered"]["low"], 0.9);
+    assert_eq!(json["raw"]["answered"]["down_ms"], 30 * MINUTE);
+    assert_eq!(json["raw"]["everywhere"]["low"], 0.75);
+    let said = text::line(&report, None);
+    assert!(
+        said.contains("90.000 %") && said.contains("\n  with 20 min 0 s maintenance"),
+        "{said}"
+    );
+}
+
+/// Runs of some places and targets within two days, in minutes, with intervals up to an hour.
+fn tracks() -> impl Strategy<Value = Vec<Track>> {
+    let run = (0i64..2_880, any::<bool>(), 1i64..90).prop_map(|(at, up, interval)| Run {
+        at_ms: at * MINUTE,
+        up,
+        interval_ms: interval * MINUTE,
+    });
+    let track = (0..3, 0..3, prop::collection::vec(run, 0..25));
+    let track = track.prop_map(|(place, target, runs)| Track {
+        agent_id: format!("agent-{place}"),
+        target: format!("target-{target}"),
+        runs,
+    });
+    prop::collection::vec(track, 0..8)
+}
+
+/// What a moment is by the rules, looked up run by run.
+fn oracle(tracks: &[Track], at_ms: i64) -> Option<[State; 2]> {
+    let mut by_target: BTreeMap<&str, BTreeMap<&str, Vec<Run>>> = BTreeMap::new();
+    for track in tracks {
+        let places = by_target.entry(&track.target).or_default();
+        let before = track.runs.iter().filter(|run| run.at_ms <= at_ms);
+        places.entry(&track.agent_id).or_default().extend(before);
+    }
+    // Of the same moment the worse counts, and of the same the shorter.
+    for runs in by_target.values_mut().flat_map(BTreeMap::values_mut) {
+        let all = runs.clone();
+        let is_worst = |run: &Run| {
+            let same = all.iter().filter(|other| other.at_ms == run.at_ms);
+            same.min_by_key(|run| (run.up, run.interval_ms)) == Some(run)
+        };
+        runs.retain(is_worst);
+    }
+    let held = |run: &Run| (2 * run.interval_ms).min(2 * HOUR);
+    let all = || by_target.values().flat_map(BTreeMap::values).flatten();
+    let mut states = Vec::new();
+    for places in by_target.values() {
+        let mut runs = places.values().flatten();
+        if !runs.any(|run| at_ms < run.at_ms + held(run).max(HOUR)) {
+            continue;
+        }
+        let known = places.values().filter_map(|runs| {
+            let newest = runs.iter().map(|run| run.at_ms).max()?;
+            let run = runs.iter().find(|run| run.at_ms == newest)?;
+            (at_ms < run.at_ms + held(run)).then_some(run.up)
+        });
+        let known: Vec<bool> = known.collect();
+        states.push(match (known.contains(&true), known.contains(&false)) {
+            (true, true) => [Up, Down],
+            (true, false) => [Up, Up],
+            (false, true) => [Down, Down],
+            (false, false) => [Unknown, Unknown],
+        });
+    }
+    if states.is_empty() {
+        let is_expected = all().any(|run| at_ms < run.at_ms + 24 * HOUR);
+        return is_expected.then_some([Unknown, Unknown]);
+    }
+    Some([0, 1].map(|view| {
+        let has = |state| states.iter().any(|states| states[view] == state);
+        match (has(Down), has(Unknown)) {
+            (true, _) => Down,
+            (false, true) => Unknown,
+            (false, false) => Up,
+        }
+    }))
+}
+
+fn at(intervals: &[Interval], at_ms: i64) -> Option<[State; 2]> {
+    let within = |one: &&Interval| (one.from_ms..one.to_ms).contains(&at_ms);
+    let mut found = intervals.iter().filter(within);
+    let first = found.next().map(|one| [one.answered, one.everywhere]);
+    assert!(found.next().is_none(), "two intervals at {at_ms}");
+    first
+}
+
+proptest! {
+    #[test]
+    fn every_moment_is_what_the_rules_say(tracks in tracks()) {
+        let asked = -HOUR..100 * HOUR;
+        let intervals = timeline(&of(tracks.clone()), &asked, i64::MAX);
+        for minute in (-60..6_000).step_by(7) {
+            let at_ms = minute * MINUTE + 1;
+            prop_assert_eq!(at(&intervals, at_ms), oracle(&tracks, at_ms), "at {}", minute);
+        }
+        for pair in intervals.windows(2) {
+            prop_assert!(pair[0].to_ms <= pair[1].from_ms);
+        }
+    }
+
+    #[test]
+    fn order_and_number_of_rows_and_cuts_change_nothing(
+        tracks in tracks(),
+        seed in any::<u64>(),
+        from in 0i64..60,
+    ) {
+        let range = from * HOUR..(from + 3) * HOUR;
+        let whole = timeline(&of(tracks.clone()), &(0..100 * HOUR), i64::MAX);
+        let want = super::clip(whole, &range);
+        // Every row of its own, some twice, in any order; only those that reach into the time, and the last before.
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut rows: Vec<Track> = Vec::new();
+        let near = range.start - HOLD_MAX_MS..range.end;
+        let mut last_ms = None;
+        for track in &tracks {
+            for run in &track.runs {
+                if !near.contains(&run.at_ms) {
+                    if run.at_ms < near.start {
+                        last_ms = last_ms.max(Some(run.at_ms));
+                    }
+                    continue;
+                }
+                for _ in 0..random.usize(1..3) {
+                    rows.push(Track { runs: vec![*run], ..track.clone() });
+                }
+            }
+        }
+        random.shuffle(&mut rows);
+        let found = timeline(&Evidence { tracks: rows, last_ms }, &range, i64::MAX);
+        prop_assert_eq!(&found, &want);
+        // And hour by hour.
+        let hours = cut(&found, &range, |_| 0);
+        prop_assert_eq!(hours.len(), 3);
+        let parts = hours.into_iter().flat_map(|hour| hour.intervals);
+        prop_assert_eq!(super::clip(parts, &range), want);
+    }
+
+    #[test]
+    fn the_truth_is_within_the_band_but_for_an_interval_at_each_edge(
+        flips in prop::collection::btree_set(1i64..12 * 60, 0..12),
+        interval_s in 5i64..120,
+        phases in prop::collection::vec(0i64..120, 1..4),
+        lost in prop::collection::vec(0.0f64..0.9, 1..4),
+        seed in any::<u64>(),
+    ) {
+        let end = 12 * HOUR;
+        let flips: Vec<i64> = flips.into_iter().map(|minute| minute * MINUTE).collect();
+        let is_up = |at_ms: i64| flips.partition_point(|flip| *flip <= at_ms) % 2 == 0;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut tracks = Vec::new();
+        for (place, phase) in phases.iter().enumerate() {
+            let lost = lost[place % lost.len()];
+            let mut at_ms = (phase % interval_s) * 1000;
+            let mut runs = Vec::new();
+            while at_ms < end {
+                if random.f64() >= lost {
+                    runs.push(Run { at_ms, up: is_up(at_ms), interval_ms: interval_s * 1000 });
+                }
+                // A run is as late as its place is busy.
+                at_ms += interval_s * 1000 + random.i64(0..500);
+            }
+            tracks.push(Track { agent_id: format!("a{place}"), target: "page".to_owned(), runs });
+        }
+        let asked = 0..end;
+        let intervals = timeline(&of(tracks.clone()), &asked, end);
+        let total = report("crm", &intervals, &[]).answered.times;
+        let known_from = intervals.first().map_or(end, |first| first.from_ms);
+        let edges: Vec<i64> = [known_from].into_iter().chain(flips.iter().copied().filter(|flip| *flip > known_from)).chain([end]).collect();
+        let truth: i64 = edges.windows(2).map(|edge| if is_up(edge[0]) { edge[1] - edge[0] } else { 0 }).sum();
+        // At an edge, what was known before holds for two intervals at most.
+        let slack = i64::try_from(flips.len()).unwrap() * (2 * interval_s * 1000 + 500);
+        prop_assert!(total.up_ms <= truth + slack, "{} {truth}", total.up_ms);
+        prop_assert!(total.up_ms + total.unknown_ms + slack >= truth, "{total:?} {truth}");
+        prop_assert_eq!(total.up_ms + total.down_ms + total.unknown_ms, end - known_from);
+        if lost.iter().all(|lost| *lost == 0.0) {
+            prop_assert_eq!(total.unknown_ms, 0);
+        }
+    }
+}
