@@ -17,7 +17,7 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 11] = [
+const EMPTY_WHEN_WHOLE: [&str; 13] = [
     "availability_by_day",
     "incidents",
     "ledger_drops",
@@ -28,6 +28,8 @@ const EMPTY_WHEN_WHOLE: [&str; 11] = [
     "presence_hours",
     "presence_judged",
     "presence_last",
+    "service_availability_by_day",
+    "service_hours",
     "shedding",
 ];
 
@@ -56,6 +58,7 @@ fn parameters(sql: &str) -> String {
             ("to", _) => (second + 7200).to_string(),
             ("latency_us", _) => "100000".to_owned(),
             ("after_ms", _) => "0".to_owned(),
+            ("idle_from" | "idle_to", _) => "%5B%5D".to_owned(),
             ("agent", _) => "app-01".to_owned(),
             ("service", _) => "crm".to_owned(),
             ("seconds", _) => "7200".to_owned(),
@@ -274,6 +277,9 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "process_groups" => &["app-01\tagent\t1\t"],
             "probe_status" => &["app-01\tpage\tcrm\thttp\t0\tstatus\t200\t0\t"],
             "probe_timeline" => &["\t1\t", "\t\\N"],
+            "probed_services" | "service_judged" => &["crm\t"],
+            "service_is_known" => &["1"],
+            "service_runs" => &["app-01\tpage\t[", "\t[1000", "\t[0"],
             "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],
             "container_usage" => &["app-01\t0123456789ab\t\tdocker\t", "\t4096\t8192\t0.5\t"],
             "sensor_hottest" => &["app-01\tcoretemp\thwmon0\ttemp1\t45.5"],

@@ -118,7 +118,7 @@ impl Config {
     /// A configuration in which every key is there, so that misspelt ones can be told.
     fn template() -> Self {
         Self {
-            objectives: vec![objectives::Objective::default()],
+            objectives: vec![objectives::Objective::template()],
             ..Self::default()
         }
     }

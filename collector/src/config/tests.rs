@@ -36,6 +36,26 @@ fn the_example_lists_every_key_with_its_default() {
 }
 
 #[test]
+fn the_objectives_of_the_example_can_be_used() {
+    let example = include_str!("../../collector.example.toml");
+    let (_, tables) = example.split_once("tables such as\n").unwrap();
+    let (tables, _) = tables.split_once("objectives = []").unwrap();
+    // Keys and tables; the rest are sentences.
+    let lines = tables.lines().filter_map(|line| line.strip_prefix("# "));
+    let is_toml = |line: &&str| line.starts_with("[[") || line.contains(" = ");
+    let text: Vec<&str> = lines.filter(is_toml).collect();
+    let config = load(&text.join("\n"), &[]).unwrap();
+    let [requests, availability] = config.objectives.as_slice() else {
+        panic!("{:?}", config.objectives);
+    };
+    assert_eq!(requests.quiet_requests, Some(60));
+    assert_eq!(availability.kind, objectives::Measure::Availability);
+    assert_eq!(availability.quiet_minutes, Some(15));
+    let told = load(&text.join("\n").replace("quiet_m", "quite_m"), &[]).unwrap_err();
+    assert!(told.contains("quiet_minutes"), "{told}");
+}
+
+#[test]
 fn the_environment_goes_before_the_file() {
     let text = "[ingest]\nlisten = \"127.0.0.1:1\"\n[writer]\nflush_interval_ms = 5\n";
     let config = load(

@@ -48,6 +48,15 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// One in which every key is there.
+    pub(crate) fn template() -> Self {
+        Self {
+            quiet_requests: Some(60),
+            quiet_minutes: Some(15),
+            ..Self::default()
+        }
+    }
+
     /// Fewer requests, or ms that are known, are too little in an hour.
     pub(super) fn quiet(&self) -> u64 {
         match self.kind {

@@ -1,7 +1,13 @@
-//! Availability of a host whose processes meet known faults: each is told as what it was.
+//! Availability of a host whose processes meet known faults: each is told as what it was. So is a page that
+//! is away meanwhile.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crmscope_tests::cable::Cable;
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
@@ -13,17 +19,22 @@ use serde_json::Value;
 use super::collector;
 
 const AGENT: &str = "crm-db-01";
+/// Probe a page, the second over a way that is cut, and meet no fault themselves.
+const PLACES: [&str; 2] = ["crm-web-01", "crm-web-02"];
 
 /// Heartbeats that are stored.
 fn beats(stack: &Stack) -> u64 {
-    stack.number("SELECT count() FROM heartbeats")
+    let sql = format!("SELECT count() FROM heartbeats WHERE agent_id = '{AGENT}'");
+    stack.number(&sql)
 }
 
 /// Waits until some more are stored, so that what was before is behind.
 fn settle(stack: &Stack) {
     let before = beats(stack);
-    let sql = "SELECT count() FROM heartbeats WHERE received_at > now64(3) - 1.5";
-    stack.wait_number("beats that come in time", sql, |fresh| {
+    let sql = format!(
+        "SELECT count() FROM heartbeats WHERE agent_id = '{AGENT}' AND received_at > now64(3) - 1.5"
+    );
+    stack.wait_number("beats that come in time", &sql, |fresh| {
         fresh > 0 && beats(stack) >= before + 4
     });
 }
@@ -55,7 +66,11 @@ const BOOT_ID: &str = "6f9c0a52-9f0e-4d0b-8f5e-3d1c2b7a4e91\n";
 /// How the agent is joined to its collector: over a cable to a host of its own; where this user may lay
 /// none, through a proxy on this one, and then there is no second boot.
 enum Path {
-    Cable(Cable),
+    Cable {
+        cable: Cable,
+        /// Where the collector listens.
+        endpoint: String,
+    },
     Proxy {
         proxy: Proxy,
         /// It runs for as long as this.
@@ -75,8 +90,8 @@ impl Path {
                 ];
                 let stack = Stack::start_with(&settings);
                 let endpoint = format!("endpoint = \"http://{listen}\"\nallow_plaintext = true");
-                write_config(&stack, &endpoint);
-                (Self::Cable(cable), stack)
+                write_config(&stack, AGENT, &endpoint, "");
+                (Self::Cable { cable, endpoint }, stack)
             }
             Err(why) => {
                 println!("SKIPPED, a pulled cable and a second boot (a proxy instead): {why}");
@@ -88,7 +103,7 @@ impl Path {
                     .unwrap();
                 let proxy = Proxy::start(&runtime, vec![stack.uplink_port]);
                 let endpoint = format!("endpoint = \"http://127.0.0.1:{}\"", proxy.port());
-                write_config(&stack, &endpoint);
+                write_config(&stack, AGENT, &endpoint, "");
                 let path = Self::Proxy {
                     proxy,
                     _runtime: runtime,
@@ -100,7 +115,7 @@ impl Path {
 
     fn cut(&self, is_cut: bool) {
         match self {
-            Self::Cable(cable) => cable.pull(is_cut),
+            Self::Cable { cable, .. } => cable.pull(is_cut),
             Self::Proxy { proxy, .. } => {
                 proxy.set(if is_cut { Weather::Cut } else { Weather::Fair });
             }
@@ -110,31 +125,122 @@ impl Path {
     fn start_agent(&self, stack: &Stack) -> Process {
         let program = binary("crmscope-agent");
         let command = match self {
-            Self::Cable(cable) => cable.command(&program),
+            Self::Cable { cable, .. } => cable.command(&program),
             Self::Proxy { .. } => Command::new(program),
         };
-        run(stack, command)
+        run(stack, AGENT, command)
+    }
+
+    /// The collector's address, for agents at its end of the path.
+    fn near_endpoint(&self, stack: &Stack) -> String {
+        match self {
+            Self::Cable { endpoint, .. } => endpoint.clone(),
+            Self::Proxy { .. } => format!("endpoint = \"http://127.0.0.1:{}\"", stack.uplink_port),
+        }
     }
 }
 
-/// Writes the agent's configuration, which leads over the path.
-fn write_config(stack: &Stack, endpoint: &str) {
-    let config = stack.agent_config(AGENT, "");
+/// Writes an agent's configuration, which leads to the endpoint.
+fn write_config(stack: &Stack, agent_id: &str, endpoint: &str, extra: &str) {
+    let config = stack.agent_config(agent_id, extra);
     let text = std::fs::read_to_string(&config).unwrap();
     let direct = format!("endpoint = \"http://127.0.0.1:{}\"", stack.uplink_port);
     assert!(text.contains(&direct), "{text}");
     std::fs::write(&config, text.replace(&direct, endpoint)).unwrap();
 }
 
-fn run(stack: &Stack, mut command: Command) -> Process {
-    let config = stack.path(&format!("{AGENT}.toml"));
-    let log = stack.path(&format!("{AGENT}.log"));
-    Process::start(AGENT, command.arg("--config").arg(config), &log)
+/// An HTTP server of one page.
+struct Page {
+    port: u16,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Page {
+    fn start(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let _ = stream.and_then(|mut stream| {
+                    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+                    let _ = stream.read(&mut [0; 1024])?;
+                    stream.write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+                    )
+                });
+            }
+        });
+        Self { port, stop, thread }
+    }
+
+    /// Nobody listens any more, since the moment that is returned.
+    fn stop(self) -> Instant {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.thread.join().unwrap();
+        Instant::now()
+    }
+}
+
+fn probe(port: u16) -> String {
+    format!(
+        "[sources.probes]\ninterval_ms = 1000\ndeadline_ms = 900\n\
+         targets = [{{ name = \"page\", service = \"crm\", kind = \"http\", url = \"http://127.0.0.1:{port}/\" }}]\n"
+    )
+}
+
+/// The page was away for so long, and for so long not to be reached from one of two places.
+fn page_was_away(stack: &Stack, away: Duration, cut: Duration) {
+    let (code, said) = availability(
+        stack,
+        &["--by", "service", "--from", "10m", "--json", "--intervals"],
+    );
+    assert_eq!(code, 0, "{said}");
+    let report: Value = serde_json::from_str(said.trim()).unwrap();
+    println!("{report:#}");
+    assert_eq!(report["service"], "crm");
+    let figure = |part: &str, key: &str| report[part][key].as_f64().unwrap() / 1000.0;
+    // An interval is a second, and a run holds for two; a busy machine asks later.
+    let (away, cut) = (away.as_secs_f64(), cut.as_secs_f64());
+    for (part, down) in [("answered", away), ("everywhere", away + cut)] {
+        let (least, unknown) = (figure(part, "down_ms"), figure(part, "unknown_ms"));
+        assert!(least < down + 4.0, "{part}: down for {down} s: {report:#}");
+        assert!(
+            least + unknown > down - 4.0,
+            "{part}: down for {down} s: {report:#}"
+        );
+        assert!(least > 5.0, "{part}: {report:#}");
+    }
+}
+
+fn run(stack: &Stack, agent_id: &str, mut command: Command) -> Process {
+    let config = stack.path(&format!("{agent_id}.toml"));
+    let log = stack.path(&format!("{agent_id}.log"));
+    Process::start(agent_id, command.arg("--config").arg(config), &log)
 }
 
 #[test]
 fn every_fault_is_told_as_what_it_was() {
     let (path, mut stack) = Path::lay();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let page = free_port();
+    let way = Proxy::start(&runtime, vec![page]);
+    let served = Page::start(page);
+    let [direct, over] = PLACES;
+    let others = [(direct, page), (over, way.port())].map(|(agent_id, port)| {
+        let endpoint = path.near_endpoint(&stack);
+        write_config(&stack, agent_id, &endpoint, &probe(port));
+        run(&stack, agent_id, Command::new(binary("crmscope-agent")))
+    });
     let begun_ms = now_ms();
 
     let mut agent = path.start_agent(&stack);
@@ -148,30 +254,39 @@ fn every_fault_is_told_as_what_it_was() {
     agent = path.start_agent(&stack);
     settle(&stack);
     path.cut(true);
+    let away = served.stop();
     last(12);
+    let (served, away_ms) = (Page::start(page), away.elapsed());
     path.cut(false);
     settle(&stack);
     stack.collector.as_mut().unwrap().freeze(true);
+    way.set(Weather::Cut);
+    let cut = Instant::now();
     last(15);
+    way.set(Weather::Fair);
+    let cut_ms = cut.elapsed();
     stack.collector.as_mut().unwrap().freeze(false);
     settle(&stack);
     assert!(agent.terminate().success());
     last(8);
     agent = path.start_agent(&stack);
     settle(&stack);
-    if let Path::Cable(cable) = &path {
+    if let Path::Cable { cable, .. } = &path {
         // The power fails, and is back after 7 s; 3 s later the agent starts.
         agent.kill();
         last(10);
         let boot_id = stack.path("boot_id");
         std::fs::write(&boot_id, BOOT_ID).unwrap();
         let command = cable.command_of_boot(&binary("crmscope-agent"), &boot_id, 3);
-        agent = run(&stack, command);
+        agent = run(&stack, AGENT, command);
         settle(&stack);
     }
     let ended_ms = now_ms();
+    page_was_away(&stack, away_ms, cut_ms);
+    served.stop();
 
-    let (code, said) = availability(&stack, &["--from", "10m", "--json", "--intervals"]);
+    let asked = ["--agent", AGENT, "--from", "10m", "--json", "--intervals"];
+    let (code, said) = availability(&stack, &asked);
     assert_eq!(code, 0, "{said}");
     let report: Value = serde_json::from_str(said.trim()).unwrap();
     println!("{report:#}");
@@ -184,7 +299,7 @@ fn every_fault_is_told_as_what_it_was() {
         ("unwatched", 8.0, 90.0),
         ("agent_stopped", 7.0, 16.0),
     ];
-    if let Path::Cable(_) = path {
+    if let Path::Cable { .. } = path {
         faults.push(("crashed", 5.0, 14.0));
         // Until its first beat of this boot.
         faults.push(("booted", 2.0, 12.0));
@@ -204,7 +319,7 @@ fn every_fault_is_told_as_what_it_was() {
     assert_eq!(figure("server", "unknown_ms"), 0, "{report:#}");
     let outages = report["outages"].as_array().unwrap();
     let of_server = outages.iter().filter(|outage| outage["part"] != "network");
-    let boots = usize::from(matches!(path, Path::Cable(_)));
+    let boots = usize::from(matches!(path, Path::Cable { .. }));
     assert_eq!(of_server.count(), boots, "{report:#}");
     for part in ["server", "network", "agent", "total"] {
         let sum = figure(part, "up_ms") + figure(part, "down_ms") + figure(part, "unknown_ms");
@@ -225,4 +340,5 @@ fn every_fault_is_told_as_what_it_was() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("nothing is known of that time yet"), "{said}");
     agent.kill();
+    drop(others);
 }

@@ -1,15 +1,19 @@
 //! Hours that are kept: judged once they are over, judged anew when evidence comes late, and enough
 //! without any heartbeats.
 
+use std::fs;
+use std::path::Path;
+
 use crmscope_tests::{Stack, http, now_ms};
 use serde_json::Value;
 
-use super::collector;
+use super::{collector, services};
 
-const HOUR_S: i64 = 3_600;
+pub(crate) const HOUR_S: i64 = 3_600;
 const AGENT: &str = "crm-db-01";
 
-fn execute(stack: &Stack, sql: &str) {
+/// Runs a statement.
+pub(crate) fn execute(stack: &Stack, sql: &str) {
     let (status, body) = http(stack.clickhouse_port, "POST", "/?database=crmscope", sql).unwrap();
     assert_eq!(status, 200, "{sql}: {body}");
 }
@@ -58,13 +62,15 @@ fn beats(
     );
 }
 
+/// A moment as arguments have it.
+pub(crate) fn moment(stack: &Stack, unix_s: i64) -> String {
+    let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");
+    stack.query::<String>(&sql).unwrap().remove(0)
+}
+
 /// Each line of the answer; `more` is what is asked besides the time.
 fn availability(stack: &Stack, origin: i64, more: &[&str]) -> Vec<Value> {
-    let moment = |unix_s: i64| {
-        let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");
-        stack.query::<String>(&sql).unwrap().remove(0)
-    };
-    let (from, to) = (moment(origin), moment(origin + 30 * HOUR_S));
+    let (from, to) = (moment(stack, origin), moment(stack, origin + 30 * HOUR_S));
     let asked = ["availability", "--json", "--from", &from, "--to", &to];
     let (code, said) = collector(&stack.path("collector.toml"), &[&asked, more].concat());
     assert_eq!(code, 0, "{said}");
@@ -80,6 +86,63 @@ fn sums(stack: &Stack, part: &str) -> Vec<String> {
          toString(intDiv(sum({part}_down_ms), 1000)), ' ', toString(intDiv(sum({part}_unknown_ms), 1000))) FROM presence_hours FINAL"
     );
     stack.query::<String>(&sql).unwrap()
+}
+
+/// From five hours before the first heartbeat: the seconds of each day up at least and at most, down, and
+/// unknown, by the query.
+fn by_day(stack: &Stack, origin: i64) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/clickhouse/queries");
+    let sql = fs::read_to_string(folder.join("availability_by_day.sql")).unwrap();
+    let (from, to) = (origin - 5 * HOUR_S, origin + 30 * HOUR_S);
+    let sql = sql
+        .replace(
+            "{from:DateTime('UTC')}",
+            &format!("toDateTime({from}, 'UTC')"),
+        )
+        .replace("{to:DateTime('UTC')}", &format!("toDateTime({to}, 'UTC')"))
+        .replace("{agent:String}", "''");
+    let rounded = "concat(toString(day), ' ', toString(round(total_low, 9)), ' ', toString(round(server_high, 9)), ' ', toString(total_down_seconds), ' ', toString(unknown_seconds))";
+    stack
+        .query(&format!("SELECT {rounded} FROM ({sql})"))
+        .unwrap()
+}
+
+/// The same by the program.
+fn steps_by_day(stack: &Stack, origin: i64) -> Vec<String> {
+    let (from, to) = (
+        moment(stack, origin - 5 * HOUR_S),
+        moment(stack, origin + 30 * HOUR_S),
+    );
+    let asked = [
+        "availability",
+        "--json",
+        "--step",
+        "day",
+        "--from",
+        &from,
+        "--to",
+        &to,
+    ];
+    let (code, said) = collector(&stack.path("collector.toml"), &asked);
+    assert_eq!(code, 0, "{said}");
+    let day = |line: &str| {
+        let report: Value = serde_json::from_str(line).unwrap();
+        let day = moment(stack, report["from_ms"].as_i64().unwrap() / 1000);
+        let share = |part: &str, of: &str| {
+            let share = report[part][of].as_f64().unwrap();
+            (share * 1e9).round() / 1e9
+        };
+        let seconds = |of: &str| report["total"][of].as_f64().unwrap() / 1000.0;
+        format!(
+            "{} {} {} {} {}",
+            &day[..10],
+            share("total", "low"),
+            share("server", "high"),
+            seconds("down_ms"),
+            seconds("unknown_ms")
+        )
+    };
+    said.lines().map(day).collect()
 }
 
 #[test]
@@ -112,6 +175,8 @@ fn hours_are_kept_and_judged_anew() {
         (20 * h + 1_810, 31 * h),
         None,
     );
+    let of_service = services::origin(origin);
+    services::in_time(&stack, of_service);
     stack.start_collector();
     let judged = "SELECT count() FROM presence_hours FINAL WHERE total_up_ms > 0";
     stack.wait_number("hours that were judged", judged, |hours| hours >= 27);
@@ -126,15 +191,36 @@ fn hours_are_kept_and_judged_anew() {
     );
     let audit = "SELECT count() FROM presence_audit";
     assert_eq!(stack.number(audit), 0);
+    services::judged(&stack, of_service);
 
-    // What was in the spool.
+    // Somebody says that it was retired five hours ago: hours that are judged are cut.
+    let change = |arguments: &[&str]| {
+        let (code, said) = collector(&stack.path("collector.toml"), arguments);
+        assert_eq!(code, 0, "{said}");
+    };
+    let retired = moment(&stack, origin + 25 * h + 60);
+    change(&["hosts", "retire", AGENT, "--at", &retired]);
+    let days = by_day(&stack, origin);
+    assert_eq!(days, steps_by_day(&stack, origin));
+
+    // What was in the spool; and it is back, and was expected five hours before it was first heard.
     assert!(stack.collector.as_mut().unwrap().terminate().success());
     beats(&stack, origin, 1, -100, (10 * h, 12 * h), Some(12 * h + 3));
+    services::late(&stack, of_service);
+    let expected = moment(&stack, origin - 5 * h);
+    let add = ["hosts", "add", AGENT, "--expected-since", &expected];
+    let (code, said) = collector(&stack.path("collector.toml"), &add);
+    assert_eq!(code, 0, "{said}");
     stack.start_collector();
     let audit = "SELECT uniqExact(t) FROM presence_audit WHERE position(before, 'missing') > 0 AND position(after, 'delayed') > 0";
     stack.wait_number("hours that were judged anew", audit, |hours| hours >= 2);
+    let hours = "SELECT count() FROM presence_hours FINAL";
+    stack.wait_number("hours before the first", hours, |hours| hours == 35);
     let network = sums(&stack, "network");
     println!("{network:?}");
+    services::judged_anew(&stack, of_service);
+    assert_ne!(by_day(&stack, origin), days);
+    assert_eq!(by_day(&stack, origin), steps_by_day(&stack, origin));
     let report = availability(&stack, origin, &["--agent", AGENT]).remove(0);
     println!("{report:#}");
     let figure = |part: &str, state: &str| report[part][state].as_i64().unwrap() / 1000;
@@ -143,7 +229,9 @@ fn hours_are_kept_and_judged_anew() {
     assert_eq!(figure("network", "unknown_ms"), 1_820);
     assert_eq!(figure("agent", "unknown_ms"), 0);
     assert_eq!(report["outages"].as_array().unwrap().len(), 2);
-    assert_eq!(network, at(figure("network", "up_ms"), 2 * h + 13, 1_820));
+    let up = figure("network", "up_ms");
+    let want = format!("35 hours: {up} {} {}", 2 * h + 13, 1_820 + 5 * h);
+    assert_eq!(network, [want]);
 
     // The figures need no heartbeats any more.
     execute(&stack, "TRUNCATE TABLE heartbeats");

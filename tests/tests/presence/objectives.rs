@@ -21,6 +21,33 @@ fn requests(stack: &Stack, service: &str, good: u64, errors: u64, slow: u64) {
     assert_eq!(status, 200, "{body}");
 }
 
+fn execute(stack: &Stack, sql: &str) {
+    let (status, body) = http(stack.clickhouse_port, "POST", "/?database=crmscope", sql).unwrap();
+    assert_eq!(status, 200, "{body}");
+}
+
+/// Runs of a probe, one each 30 s of the last so many minutes; those of the last `failed` are not good.
+fn runs(stack: &Stack, service: &str, minutes: u64, failed: u64) {
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO probe_raw (agent_id, target, service, kind, ts, interval_ms, up) \
+             SELECT 'web-01', 'page', '{service}', 'http', now64(3) - 30 * number, 30000, number >= 2 * {failed} FROM numbers(2 * {minutes})"
+        ),
+    );
+}
+
+/// Since half an hour ago, for an hour.
+fn maintain(stack: &Stack, service: &str) {
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO maintenance_changes (window_id, change, changed_at, service, from_ms, to_ms, zone, note, made_ms) \
+             SELECT generateUUIDv4(), 'added', now64(3), '{service}', 1000 * (toUnixTimestamp(now()) - 1800) AS at, at + 3600000, 'UTC', 'x', at"
+        ),
+    );
+}
+
 fn wait_incidents(stack: &Stack, want: &[&str]) {
     let sql = "SELECT concat(kind, ' ', objective, if(ended_ms > 0, ' over', '')) FROM incidents FINAL ORDER BY objective, kind";
     wait_for("the incidents", || {
@@ -45,9 +72,15 @@ fn a_budget_that_burns_is_an_incident() {
         ("calm", 100),
         ("quiet", 0),
         ("gone", 0),
+        ("moved", 0),
     ] {
         text.push_str(&format!(
             "[[objectives]]\nname = \"{service}-pages\"\nservice = \"{service}\"\ntarget = 0.99\nlatency_ms = {latency_ms}\n"
+        ));
+    }
+    for service in ["portal", "steady", "scarce", "unseen", "closed"] {
+        text.push_str(&format!(
+            "[[objectives]]\nname = \"{service}-up\"\nservice = \"{service}\"\nkind = \"availability\"\ntarget = 0.99\n"
         ));
     }
     std::fs::write(&config, text).unwrap();
@@ -65,6 +98,15 @@ fn a_budget_that_burns_is_an_incident() {
     requests(&stack, "crm", 800, 0, 200);
     requests(&stack, "calm", 1_000, 1, 1);
     requests(&stack, "quiet", 20, 20, 0);
+    // In maintenance nothing is told, of requests and of time.
+    requests(&stack, "moved", 0, 1_000, 0);
+    maintain(&stack, "moved");
+    maintain(&stack, "closed");
+    runs(&stack, "closed", 60, 60);
+    // Down for a third of an hour, for none of it, for what is too short to tell.
+    runs(&stack, "portal", 60, 20);
+    runs(&stack, "steady", 60, 0);
+    runs(&stack, "scarce", 5, 5);
     let mut collector = start(&stack);
     let burns = [
         "budget_burns_fast crm-pages",
@@ -75,7 +117,24 @@ fn a_budget_that_burns_is_an_incident() {
         "budget_burns_fast shop-pages",
         "budget_burns_slowly shop-pages",
     ];
-    wait_incidents(&stack, &[&burns[..], &rest, &shop].concat());
+    let portal = [
+        "budget_burns_fast portal-up",
+        "budget_burns_slowly portal-up",
+    ];
+    let last = ["little_known scarce-up"];
+    let unseen = ["not_probed unseen-up"];
+    let all = [
+        &burns[..],
+        &rest[..1],
+        &portal,
+        &rest[1..],
+        &last,
+        &shop,
+        &unseen,
+    ];
+    wait_incidents(&stack, &all.concat());
+    let said = "SELECT summary FROM incidents FINAL WHERE kind = 'budget_burns_fast' AND objective = 'portal-up'";
+    println!("{:?}", stack.query::<String>(said).unwrap());
 
     // So many good ones come that the rate is a hundredth; another collector goes on with what was found.
     assert!(collector.terminate().success());
@@ -87,6 +146,15 @@ fn a_budget_that_burns_is_an_incident() {
         "budget_burns_slowly crm-pages over",
     ];
     let rest = ["no_traffic gone-pages over", "low_traffic quiet-pages"];
-    wait_incidents(&stack, &[&over[..], &rest, &shop].concat());
+    let all = [
+        &over[..],
+        &rest[..1],
+        &portal,
+        &rest[1..],
+        &last,
+        &shop,
+        &unseen,
+    ];
+    wait_incidents(&stack, &all.concat());
     assert!(collector.terminate().success());
 }

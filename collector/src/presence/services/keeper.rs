@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::plan::{Hour, KEPT_MS, due};
+use super::plan::{Hour, KEPT_MS, REST_MS, due};
 use super::timeline::{Evidence, timeline};
 use super::{evidence, hours};
 use crate::error::Error;
@@ -26,12 +26,19 @@ struct JudgedRow {
     version: i64,
 }
 
-/// What the rounds remember.
+/// What the rounds remember of hours that were judged anew.
 #[derive(Default)]
 pub(crate) struct Keeper {
-    /// Hours of which the roll-up counts what is not among the runs, what it counts, and how often they
-    /// were judged with it: they would be judged again and again.
-    odd: BTreeMap<(String, i64), (u64, u32)>,
+    tried: BTreeMap<(String, i64), Tried>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tried {
+    rests_until_ms: i64,
+    /// What the roll-up counted where it was not among the runs, and how often the hour was judged with
+    /// that: it would be judged again and again.
+    counted: u64,
+    times: u32,
 }
 
 /// An hour is judged so often while its runs and the roll-up of them differ; inserts take seconds.
@@ -49,15 +56,17 @@ impl Keeper {
         for row in rows {
             let at_ms = row.t * 1000;
             let key = (row.service, at_ms);
-            let tried = self.odd.get(&key);
-            let is_odd = tried.is_some_and(|&(runs, tries)| runs == row.runs && tries >= TRIES_MAX);
-            let runs = if is_odd { row.judged_runs } else { row.runs };
-            let judged = (row.version > 0).then_some((row.judged_runs, row.version));
-            let hours = services.entry(key.0).or_default();
-            hours.insert(at_ms, Hour { runs, judged });
+            let tried = self.tried.get(&key).copied().unwrap_or_default();
+            let is_odd = tried.times >= TRIES_MAX && tried.counted == row.runs;
+            let hour = Hour {
+                runs: if is_odd { row.judged_runs } else { row.runs },
+                judged: (row.version > 0).then_some(row.judged_runs),
+                rests_until_ms: tried.rests_until_ms,
+            };
+            services.entry(key.0).or_default().insert(at_ms, hour);
         }
         let oldest_ms = now_ms - 2 * KEPT_MS;
-        self.odd.retain(|(_, at_ms), _| *at_ms > oldest_ms);
+        self.tried.retain(|(_, at_ms), _| *at_ms > oldest_ms);
         let mut judged = 0;
         let mut failures = 0;
         for (service, hours) in &services {
@@ -90,17 +99,29 @@ impl Keeper {
             let hours = hours::cut(&intervals, &range, |hour| count(&evidence, hour));
             hours::write(storage, service, &hours, &before, now_ms).await?;
             for hour in &hours {
-                let counted = known.get(&hour.from_ms).map_or(0, |known| known.runs);
-                if counted != hour.runs {
-                    let key = (service.to_owned(), hour.from_ms);
-                    let (runs, tries) = self.odd.entry(key).or_default();
-                    *tries = if *runs == counted { *tries + 1 } else { 1 };
-                    *runs = counted;
-                }
+                let told = known.get(&hour.from_ms).copied().unwrap_or_default();
+                self.remember((service.to_owned(), hour.from_ms), &told, hour.runs, now_ms);
             }
             judged += (range.end - range.start) / HOUR_MS;
         }
         Ok(judged)
+    }
+
+    /// An hour that told of other runs is judged with so many.
+    fn remember(&mut self, key: (String, i64), told: &Hour, runs: u64, now_ms: i64) {
+        let is_odd = told.runs != runs;
+        let is_anew = told.judged.is_some_and(|judged| judged != told.runs);
+        if !is_odd && !is_anew {
+            return;
+        }
+        let tried = self.tried.entry(key).or_default();
+        if !is_odd {
+            tried.rests_until_ms = now_ms + REST_MS;
+        } else if tried.counted == told.runs {
+            tried.times += 1;
+        } else {
+            (tried.counted, tried.times) = (told.runs, 1);
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::presence::hours::{HOUR_MS, hour};
 
 /// An hour is judged so long after its end, ms: agents send what they have every some seconds.
 const LAG_MS: i64 = 120_000;
-/// From one time that an hour is judged to the next, ms: a spool that is drained tells again and again.
-const REST_MS: i64 = 600_000;
+/// From one time that an hour is judged anew to the next, ms: a spool that is drained tells again and again.
+pub(super) const REST_MS: i64 = 600_000;
 /// Runs are kept for a week, part by part; hours of which all of them are there, ms.
 pub(super) const KEPT_MS: i64 = 6 * 24 * HOUR_MS;
 /// Hours judged in one go.
@@ -26,8 +26,10 @@ const REACH_MS: i64 = SERVICE_EXPECTED_MS;
 pub(super) struct Hour {
     /// Runs that began in it.
     pub(super) runs: u64,
-    /// How many there were when it was judged, and when that was, Unix ms.
-    pub(super) judged: Option<(u64, i64)>,
+    /// How many there were when it was judged, if it was.
+    pub(super) judged: Option<u64>,
+    /// It is not judged anew for runs in it before this, Unix ms.
+    pub(super) rests_until_ms: i64,
 }
 
 impl Hour {
@@ -35,7 +37,7 @@ impl Hour {
     fn is_told(&self, now_ms: i64) -> bool {
         match self.judged {
             None => self.runs > 0,
-            Some((runs, at_ms)) => runs != self.runs && now_ms - at_ms >= REST_MS,
+            Some(runs) => runs != self.runs && now_ms >= self.rests_until_ms,
         }
     }
 }
@@ -85,10 +87,14 @@ mod tests {
     }
 
     fn plan(hours: &[(i64, u64, Option<u64>)], now_ms: i64) -> Vec<(i64, i64)> {
-        let old = NOW - 5 * HOUR_MS;
         let hours = hours.iter().map(|&(ago, runs, judged)| {
-            let judged = judged.map(|runs| (runs, old));
-            (at(ago), Hour { runs, judged })
+            let rests_until_ms = 0;
+            let hour = Hour {
+                runs,
+                judged,
+                rests_until_ms,
+            };
+            (at(ago), hour)
         });
         let ago = |ms: i64| (at(0) - ms) / HOUR_MS;
         let due = due(&hours.collect(), now_ms);
@@ -122,10 +128,11 @@ mod tests {
         // Not again at once.
         let just = Hour {
             runs: 121,
-            judged: Some((120, NOW - 60_000)),
+            judged: Some(120),
+            rests_until_ms: NOW + 60_000,
         };
         let hours = BTreeMap::from([(at(1), just)]);
         assert_eq!(due(&hours, NOW), []);
-        assert_eq!(due(&hours, NOW + REST_MS).len(), 1);
+        assert_eq!(due(&hours, NOW + 60_000).len(), 1);
     }
 }

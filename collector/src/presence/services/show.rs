@@ -51,7 +51,7 @@ pub(in crate::presence) async fn answer(
     let whole = [range.clone()];
     let mut lines = Vec::new();
     for (done, service) in services.iter().enumerate() {
-        progress(done, services.len(), service);
+        progress(done, services.len(), &service.escape_debug().to_string());
         let intervals = evidence::intervals(storage, service, range, now_ms).await?;
         let idle = calendar.of_service(service);
         for (position, step) in steps.unwrap_or(&whole).iter().enumerate() {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::hours::{claims, cut};
 use super::timeline::{Evidence, HOLD_MAX_MS, Run, SERVICE_EXPECTED_MS, Track, timeline};
 use super::{Interval, report, text};
+use crate::presence::availability::{Step, steps};
 use crate::presence::timeline::State::{self, Down, Unknown, Up};
 
 const MINUTE: i64 = 60_000;
@@ -67,6 +68,24 @@ fn twenty_seconds_in_an_hour_are_99_44_per_cent() {
     assert_eq!(json["answered"]["mtbf_ms"], 3_580_000);
     assert_eq!(json["everywhere"]["outages"][0]["down_ms"], 20_000);
     assert_eq!(json["intervals"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn days_of_the_change_have_23_and_25_hours() {
+    let zone = tz::TimeZone::from_posix_tz("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    // Midnight of Berlin on 2026-03-29 and on 2026-10-25, Unix s.
+    for (midnight_s, hours) in [(1_774_738_800, 23), (1_792_879_200, 25)] {
+        let day = midnight_s * 1000..midnight_s * 1000 + hours * HOUR;
+        let asked = day.start - HOUR..day.end + HOUR;
+        let bad = day.start + 5 * HOUR..day.start + 6 * HOUR;
+        let runs = track("a", "page", asked.clone(), std::slice::from_ref(&bad));
+        let intervals = timeline(&of(vec![runs]), &asked, asked.end);
+        let days = steps(Step::Day, &zone, &asked).unwrap();
+        assert_eq!(days.get(1), Some(&day));
+        let of_day = report("crm", &super::clip(intervals, &day), &[]);
+        let times = of_day.answered.times;
+        assert_eq!((times.up_ms, times.down_ms), ((hours - 1) * HOUR, HOUR));
+    }
 }
 
 #[test]
