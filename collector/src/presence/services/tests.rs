@@ -141,9 +141,12 @@ fn places_and_targets_are_taken_together() {
         format!("up/up {known}, unknown/unknown {unknown}")
     );
     // What is down is that, whatever is unknown.
-    let all = [0..HOUR];
+    let all = 0..HOUR;
     let gone = track("b", "login", 0..30 * MINUTE, &[]);
-    let one = of(vec![track("a", "page", 0..HOUR, &all), gone]);
+    let one = of(vec![
+        track("a", "page", 0..HOUR, std::slice::from_ref(&all)),
+        gone,
+    ]);
     assert_eq!(told(&one, 0..HOUR), format!("down/down {HOUR}"));
 }
 
