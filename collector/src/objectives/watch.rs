@@ -28,7 +28,8 @@ pub(crate) async fn run(
 ) {
     let mut record = Record::new(storage.clone(), told);
     let mut open = known(&objectives, open, &mut record);
-    let (mut maintenance, mut calendar) = (InForce::default(), Calendar::default());
+    let mut maintenance = InForce::default();
+    let mut calendar: Option<Calendar> = None;
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -36,11 +37,14 @@ pub(crate) async fn run(
         let now_ms = now_ms();
         let range = now_ms - LONGEST_MS - BEFORE_MS..now_ms + EVERY_MS;
         match maintenance.calendar(&storage, &range).await {
-            Ok(now) => calendar = now,
+            Ok(now) => calendar = Some(now),
             // What was read last is nearer to the truth than nothing.
             Err(error) => tracing::debug!(%error, "maintenance of services is read later"),
         }
         for objective in &objectives {
+            let Some(calendar) = &calendar else {
+                break;
+            };
             let idle = calendar.of_service(&objective.service);
             // As of a host: what begins before the next look begins now, and nothing is told in it.
             let is_idle = idle.iter().any(|range| range.end > now_ms);

@@ -131,3 +131,36 @@ fn count(evidence: &Evidence, range: &Range<i64>) -> u64 {
     let within = runs.filter(|run| range.contains(&run.at_ms));
     u64::try_from(within.count()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_that_is_never_whole_is_not_judged_for_ever() {
+        let mut keeper = Keeper::default();
+        let key = ("crm".to_owned(), 0);
+        let hour = |runs, judged| Hour {
+            runs,
+            judged,
+            rests_until_ms: 0,
+        };
+        // The first time, and once it is whole, there is nothing to remember.
+        keeper.remember(key.clone(), &hour(5, None), 5, 1_000);
+        keeper.remember(key.clone(), &hour(5, Some(5)), 5, 1_000);
+        assert!(keeper.tried.is_empty());
+        keeper.remember(key.clone(), &hour(6, Some(5)), 6, 1_000);
+        let tried = |keeper: &Keeper| keeper.tried.get(&key).copied().unwrap_or_default();
+        assert_eq!(tried(&keeper).rests_until_ms, 1_000 + REST_MS);
+        // The roll-up counts seven, and there are six.
+        for _ in 0..TRIES_MAX {
+            keeper.remember(key.clone(), &hour(7, Some(6)), 6, 2_000);
+        }
+        assert_eq!(
+            (tried(&keeper).counted, tried(&keeper).times),
+            (7, TRIES_MAX)
+        );
+        keeper.remember(key.clone(), &hour(8, Some(6)), 6, 2_000);
+        assert_eq!((tried(&keeper).counted, tried(&keeper).times), (8, 1));
+    }
+}
