@@ -3,18 +3,22 @@
 //!
 //! Whoever watches over the hosts does it, beside. Promises: an hour is what [`super::super::timeline`]
 //! makes of the evidence around it that was there when it was last judged, and evidence that comes later is
-//! looked at within some minutes; so is what is expected of a host, where that changes. Work is bounded: a day of a host at a time. When nobody kept the
+//! looked at within some minutes; so is what is expected of a host, where that changes. Work is bounded: a day of some hosts at a time. When nobody kept the
 //! hours for longer than arrivals are remembered, everything of which heartbeats are kept is judged anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
+use super::inventory::Inventory;
 use super::plan::Judged;
 use super::{cut, store};
 use crate::clock::now_ms;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::presence::evidence::{self, Asked, Host};
 use crate::presence::{hosts, services};
 use crate::schema::queries::{PRESENCE_FRESH, PRESENCE_JUDGED};
@@ -25,9 +29,13 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Arrivals may become visible so long after their time of storing, ms.
 const OVERLAP_MS: i64 = 30_000;
 /// Clocks of collectors and ClickHouse differ by less, ms.
-const CLOCKS_MS: i64 = 600_000;
+pub(super) const CLOCKS_MS: i64 = 600_000;
 /// Arrivals are remembered for so long, ms; a little less, as they go part by part.
 const REMEMBERED_MS: i64 = 20 * 3_600_000;
+/// Hosts whose hours are one insert: as many inserts as hosts would be as many parts to merge.
+const HOSTS_MAX: usize = 200;
+/// Hosts whose heartbeats are read at once.
+const AT_ONCE: usize = 4;
 
 #[derive(Deserialize)]
 struct JudgedRow {
@@ -44,16 +52,10 @@ struct FreshRow {
     stored_ms: i64,
 }
 
-/// Since when and until when a host is expected, Unix ms.
-type Expectation = (Option<i64>, Option<i64>);
-
 struct Keeper {
     storage: Storage,
     judged: BTreeMap<String, Judged>,
-    /// What was expected of each host when it was last looked at.
-    expectations: BTreeMap<String, Expectation>,
-    /// When the last hour of each host was judged by whoever kept them before, Unix ms.
-    versions: BTreeMap<String, i64>,
+    inventory: Inventory,
     stored_ms: i64,
 }
 
@@ -120,8 +122,7 @@ impl Keeper {
         Ok(Self {
             storage,
             judged,
-            expectations: BTreeMap::new(),
-            versions,
+            inventory: Inventory::new(versions),
             stored_ms: since_ms.max(now_ms - REMEMBERED_MS),
         })
     }
@@ -141,18 +142,30 @@ impl Keeper {
             }
         }
         let stored_ms = fresh.iter().map(|row| row.stored_ms).max();
+        let expected = hosts::expected(&self.storage, "").await?;
+        for host in &expected {
+            let stale_ms = self.inventory.expect(host);
+            if let (Some(from_ms), Some(judged)) = (stale_ms, self.judged.get_mut(&host.agent_id)) {
+                judged.expect(from_ms, now_ms);
+            }
+        }
+        for row in &fresh {
+            self.inventory.heard(&row.agent_id, row.first_ms);
+        }
+        for (agent_id, first_ms) in self.inventory.ask(&self.storage, &expected).await? {
+            let new = Judged::nothing(first_ms, now_ms);
+            self.judged.entry(agent_id).or_insert(new);
+        }
         let mut hours = 0;
-        let mut failures = 0;
-        for expected in hosts::expected(&self.storage, "").await? {
-            match self.judge(&expected, now_ms).await {
-                Ok(judged) => hours += judged,
-                // One host holds up no other; what is not done is due again.
-                Err(error) => {
-                    failures += 1;
-                    if failures == 1 {
-                        let agent_id = expected.agent_id;
-                        tracing::warn!(agent_id, %error, "hours of a host cannot be judged; trying again");
-                    }
+        let mut failed = BTreeSet::new();
+        loop {
+            let due = self.due(&expected, &failed, now_ms);
+            if due.is_empty() {
+                break;
+            }
+            for (range, agents) in due {
+                for agents in agents.chunks(HOSTS_MAX) {
+                    hours += self.judge(&range, agents, &mut failed, now_ms).await?;
                 }
             }
         }
@@ -160,91 +173,115 @@ impl Keeper {
         Ok(hours)
     }
 
-    /// Hours are stale where the host is expected from another time on, or until another.
-    fn expect(&mut self, expected: &hosts::Expected, now_ms: i64) {
-        let agent_id = &expected.agent_id;
-        let now = (expected.expected_since_ms, expected.retired_at_ms);
-        let before = self.expectations.insert(agent_id.clone(), now);
-        let from_ms = match before {
-            Some(before) if before == now => return,
-            Some(before) => changed_from(before, now),
-            // Whoever kept them before saw it, unless it is newer than what it judged.
-            None => match self.versions.remove(agent_id) {
-                Some(version) if expected.changed_ms > version - CLOCKS_MS => 0,
-                _ => return,
-            },
-        };
-        if let Some(judged) = self.judged.get_mut(agent_id) {
-            judged.expect(from_ms, now_ms);
-        }
-    }
-
-    /// Judges what is to be judged of a host.
-    async fn judge(&mut self, expected: &hosts::Expected, now_ms: i64) -> Result<i64, Error> {
-        self.expect(expected, now_ms);
-        let agent_id = expected.agent_id.as_str();
-        // Of what is not expected any more there is nothing to say.
-        let retired_ms = expected.retired_at_ms.unwrap_or(i64::MAX);
-        let is_due = |judged: &Judged| {
-            let next = judged.next(now_ms);
-            next.is_some_and(|range| range.start < retired_ms)
-        };
-        if self
-            .judged
-            .get(agent_id)
-            .is_some_and(|judged| !is_due(judged))
-        {
-            return Ok(0);
-        }
-        // When it was first heard is asked only of those of which something is to be judged.
-        let Some(host) = evidence::hosts(&self.storage, agent_id)
-            .await?
-            .into_iter()
-            .next()
-        else {
-            return Ok(0);
-        };
-        let new = Judged::nothing(host.first_ms, now_ms);
-        let judged = self.judged.entry(agent_id.to_owned()).or_insert(new);
-        let mut hours = 0;
-        while let Some(range) = judged.next(now_ms) {
-            if range.start >= retired_ms {
-                break;
+    /// The hours that are due, and of which hosts; of what is not expected any more there is nothing to say.
+    fn due(
+        &self,
+        expected: &[hosts::Expected],
+        failed: &BTreeSet<String>,
+        now_ms: i64,
+    ) -> Vec<(Range<i64>, Vec<String>)> {
+        let mut due: BTreeMap<(i64, i64), Vec<String>> = BTreeMap::new();
+        for host in expected {
+            let agent_id = &host.agent_id;
+            let retired_ms = host.retired_at_ms.unwrap_or(i64::MAX);
+            let next = self.judged.get(agent_id).and_then(|one| one.next(now_ms));
+            if let Some(range) = next
+                && range.start < retired_ms
+                && !failed.contains(agent_id)
+            {
+                let agents = due.entry((range.start, range.end)).or_default();
+                agents.push(agent_id.clone());
             }
-            let open_ms = judge(&self.storage, &host, &range, judged.open_ms, now_ms).await?;
-            hours += (range.end - range.start) / super::HOUR_MS;
-            judged.done(&range, open_ms, now_ms);
         }
-        Ok(hours)
+        due.into_iter()
+            .map(|((start, end), agents)| (start..end, agents))
+            .collect()
+    }
+
+    /// Judges the same hours of some hosts; returns how many hours. One host holds up no other: those of
+    /// which nothing could be read `failed`, and are due again in the next round.
+    async fn judge(
+        &mut self,
+        range: &Range<i64>,
+        agents: &[String],
+        failed: &mut BTreeSet<String>,
+        now_ms: i64,
+    ) -> Result<i64, Error> {
+        let asked = asked(range, now_ms);
+        let watched: Arc<[Range<i64>]> = evidence::watched(&self.storage, &asked).await?.into();
+        let known = |agent_id: &String| {
+            let host = self.inventory.host(agent_id)?.clone();
+            Some((host, self.judged.get(agent_id)?.open_ms))
+        };
+        let mut waiting: Vec<(Host, i64)> = agents.iter().filter_map(known).collect();
+        let mut judgements = Vec::with_capacity(waiting.len());
+        let mut tasks = JoinSet::new();
+        loop {
+            while tasks.len() < AT_ONCE
+                && let Some((host, open_ms)) = waiting.pop()
+            {
+                let (storage, watched) = (self.storage.clone(), Arc::clone(&watched));
+                tasks.spawn(async move {
+                    let judged = judge(&storage, &host, &asked, &watched, open_ms).await;
+                    (host.agent_id, judged)
+                });
+            }
+            let Some(done) = tasks.join_next().await else {
+                break;
+            };
+            let gone = |error| Error::new(Code::Internal, format!("judging hours: {error}"));
+            match done.map_err(gone)? {
+                (_, Ok(judgement)) => judgements.push(judgement),
+                (agent_id, Err(error)) => {
+                    if failed.is_empty() {
+                        tracing::warn!(agent_id, %error, "hours of a host cannot be judged; trying again");
+                    }
+                    failed.insert(agent_id);
+                }
+            }
+        }
+        // Of whom nothing is known any more, nothing is due.
+        let is_unknown = |id: &&String| self.inventory.host(id).is_none();
+        failed.extend(agents.iter().filter(is_unknown).cloned());
+        store::write(&self.storage, &judgements, now_ms).await?;
+        for judgement in &judgements {
+            let open_ms = judgement
+                .hours
+                .last()
+                .map_or(range.end, |hour| hour.open_ms);
+            if let Some(judged) = self.judged.get_mut(&judgement.agent_id) {
+                judged.done(range, open_ms, now_ms);
+            }
+        }
+        let hours = (range.end - range.start) / super::HOUR_MS;
+        Ok(hours * i64::try_from(judgements.len()).unwrap_or(0))
     }
 }
 
-/// From when on a host is expected otherwise than before, Unix ms; of its first heartbeat, 0.
-fn changed_from(before: Expectation, now: Expectation) -> i64 {
-    let since = (before.0 != now.0).then(|| before.0.unwrap_or(0).min(now.0.unwrap_or(0)));
-    let end = |of: Expectation| of.1.unwrap_or(i64::MAX);
-    let until = (before.1 != now.1).then(|| end(before).min(end(now)));
-    since.into_iter().chain(until).min().unwrap_or(i64::MAX)
-}
-
-/// Judges some hours of a host; returns where the time is open at their end.
-async fn judge(
-    storage: &Storage,
-    host: &Host,
-    range: &std::ops::Range<i64>,
-    open_ms: i64,
-    now_ms: i64,
-) -> Result<i64, Error> {
+/// Whole hours, as evidence is asked for.
+fn asked(range: &Range<i64>, now_ms: i64) -> Asked {
     let seconds = |ms: i64| ms.div_euclid(1000).max(0).unsigned_abs();
-    let asked = Asked {
+    Asked {
         from: seconds(range.start),
         to: seconds(range.end),
         now_ms,
-    };
-    let watched = evidence::watched(storage, &asked).await?;
-    let before = store::read(storage, &host.agent_id, range).await?;
-    let intervals = evidence::timeline_of(storage, host, &asked, &watched).await?;
-    let hours = cut(&intervals, range.clone(), open_ms);
-    store::write(storage, &host.agent_id, &hours, &before, now_ms).await?;
-    Ok(hours.last().map_or(range.end, |hour| hour.open_ms))
+    }
+}
+
+/// Judges some hours of a host, of which the time is open since `open_ms`.
+async fn judge(
+    storage: &Storage,
+    host: &Host,
+    asked: &Asked,
+    watched: &[Range<i64>],
+    open_ms: i64,
+) -> Result<store::Judgement, Error> {
+    let range = asked.range_ms();
+    let before = store::read(storage, &host.agent_id, &range).await?;
+    let intervals = evidence::timeline_of(storage, host, asked, watched).await?;
+    Ok(store::Judgement {
+        agent_id: host.agent_id.clone(),
+        hours: cut(&intervals, range, open_ms),
+        before,
+    })
 }

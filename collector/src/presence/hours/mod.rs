@@ -5,6 +5,7 @@
 //! (`presence_audit` has both then). So every figure is arithmetic over intervals: nothing is added up
 //! twice, whatever the order in which evidence came. [`keeper`] says which hours are to be judged.
 
+mod inventory;
 pub(crate) mod keeper;
 mod plan;
 pub(super) mod store;

@@ -89,46 +89,67 @@ fn parse(row: HourRow) -> Result<Hour, Error> {
     })
 }
 
-/// Writes what is new or different from what was `before`, and for what is different a row of the audit.
+/// What was judged of a host: its hours, and what was kept of them before.
+pub(super) struct Judgement {
+    pub(super) agent_id: String,
+    pub(super) hours: Vec<Hour>,
+    pub(super) before: BTreeMap<i64, Kept>,
+}
+
+impl Judgement {
+    /// The hours that are new or different.
+    fn changed(&self) -> impl Iterator<Item = (&str, &Hour)> {
+        // Of an hour in which the host was not expected there is nothing to keep.
+        let is_new = |hour: &&Hour| match self.before.get(&hour.from_ms) {
+            // Heartbeats go, and what they proved stays.
+            Some(kept) if !is_known(hour) && is_known(&kept.hour) => false,
+            Some(kept) => kept.hour != **hour,
+            None => !hour.intervals.is_empty(),
+        };
+        let hours = self.hours.iter().filter(is_new);
+        hours.map(|hour| (self.agent_id.as_str(), hour))
+    }
+
+    /// What was claimed before of hours that are judged otherwise now, and what is claimed now.
+    fn audit(&self) -> impl Iterator<Item = Audit<'_>> {
+        self.changed().filter_map(|(agent_id, hour)| {
+            let old = &self.before.get(&hour.from_ms)?.hour;
+            (old.intervals != hour.intervals).then(|| Audit {
+                agent_id,
+                from_ms: hour.from_ms,
+                before: claims(&old.intervals),
+                after: claims(&hour.intervals),
+            })
+        })
+    }
+}
+
+struct Audit<'a> {
+    agent_id: &'a str,
+    from_ms: i64,
+    before: String,
+    after: String,
+}
+
+/// Writes what is new or different of all these, and for what is different a row of the audit.
 pub(super) async fn write(
     storage: &Storage,
-    agent_id: &str,
-    hours: &[Hour],
-    before: &BTreeMap<i64, Kept>,
+    judgements: &[Judgement],
     now_ms: i64,
 ) -> Result<(), Error> {
-    // Of an hour in which the host was not expected there is nothing to keep.
-    let is_new = |hour: &&Hour| match before.get(&hour.from_ms) {
-        // Heartbeats go, and what they proved stays.
-        Some(kept) if !is_known(hour) && is_known(&kept.hour) => false,
-        Some(kept) => kept.hour != **hour,
-        None => !hour.intervals.is_empty(),
-    };
-    let changed: Vec<&Hour> = hours.iter().filter(is_new).collect();
+    let changed: Vec<(&str, &Hour)> = judgements.iter().flat_map(Judgement::changed).collect();
     if changed.is_empty() {
         return Ok(());
     }
-    let other = |hour: &Hour| {
-        let old = &before.get(&hour.from_ms)?.hour;
-        (old.intervals != hour.intervals).then(|| (claims(&old.intervals), claims(&hour.intervals)))
-    };
-    let audit: Vec<(i64, (String, String))> = changed
-        .iter()
-        .filter_map(|hour| Some((hour.from_ms, other(hour)?)))
-        .collect();
+    let audit: Vec<Audit<'_>> = judgements.iter().flat_map(Judgement::audit).collect();
     // The audit first: a change without a row of it would be one that nobody can explain.
     if !audit.is_empty() {
-        storage
-            .insert(&audit_rows(agent_id, &audit, now_ms))
-            .await?;
+        storage.insert(&audit_rows(&audit, now_ms)).await?;
     }
     // Another collector's clock may have been ahead.
-    let versions = changed
-        .iter()
-        .filter_map(|hour| before.get(&hour.from_ms))
-        .map(|kept| kept.version + 1);
-    let version = versions.max().unwrap_or(0).max(now_ms.unsigned_abs());
-    let rows = hour_rows(agent_id, &changed, version);
+    let before = judgements.iter().flat_map(|host| host.before.values());
+    let version = before.map(|kept| kept.version + 1).max().unwrap_or(0);
+    let rows = hour_rows(&changed, version.max(now_ms.unsigned_abs()));
     storage.insert(&rows).await
 }
 
@@ -139,27 +160,23 @@ fn is_known(hour: &Hour) -> bool {
         .any(|interval| interval.server != State::Unknown)
 }
 
-fn audit_rows(agent_id: &str, audit: &[(i64, (String, String))], now_ms: i64) -> Insert {
+fn audit_rows(audit: &[Audit<'_>], now_ms: i64) -> Insert {
     let each = || audit.iter();
     let mut native = Block::new(audit.len(), 256);
-    native.text("agent_id", each().map(|_| agent_id));
-    native.datetime("t", each().map(|(from_ms, _)| second(*from_ms)));
+    native.text("agent_id", each().map(|row| row.agent_id));
+    native.datetime("t", each().map(|row| second(row.from_ms)));
     native.datetime_ms("changed_at", each().map(|_| now_ms));
-    native.string("before", each().map(|(_, (before, _))| before.as_bytes()));
-    native.string("after", each().map(|(_, (_, after))| after.as_bytes()));
-    named(
-        "presence_audit",
-        agent_id,
-        now_ms.unsigned_abs(),
-        audit.len(),
-        native,
-    )
+    native.string("before", each().map(|row| row.before.as_bytes()));
+    native.string("after", each().map(|row| row.after.as_bytes()));
+    let whose = audit.first().map_or("", |row| row.agent_id);
+    let number = now_ms.unsigned_abs();
+    named("presence_audit", whose, number, audit.len(), native)
 }
 
-fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
-    let each = || hours.iter();
+fn hour_rows(hours: &[(&str, &Hour)], version: u64) -> Insert {
+    let each = || hours.iter().map(|(_, hour)| *hour);
     let mut native = Block::new(hours.len(), 512);
-    native.text("agent_id", each().map(|_| agent_id));
+    native.text("agent_id", hours.iter().map(|(agent_id, _)| *agent_id));
     native.datetime("t", each().map(|hour| second(hour.from_ms)));
     native.u64("version", each().map(|_| version));
     native.i64("open_ms", each().map(|hour| hour.open_ms));
@@ -186,7 +203,8 @@ fn hour_rows(agent_id: &str, hours: &[&Hour], version: u64) -> Insert {
         native.i64(down, all.iter().map(|sums| sums[part].down_ms));
         native.i64(unknown, all.iter().map(|sums| sums[part].unknown_ms));
     }
-    named("presence_hours", agent_id, version, hours.len(), native)
+    let whose = hours.first().map_or("", |(agent_id, _)| *agent_id);
+    named("presence_hours", whose, version, hours.len(), native)
 }
 
 /// A figure of each interval, by hours.
