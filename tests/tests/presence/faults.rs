@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crmscope_tests::cable::Cable;
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
 use crmscope_tests::process::binary;
 use crmscope_tests::stack::free_port;
@@ -17,6 +16,7 @@ use crmscope_tests::{Process, Stack, now_ms};
 use serde_json::Value;
 
 use super::collector;
+use super::path::{Path, run, write_config};
 
 const AGENT: &str = "crm-db-01";
 /// Probe a page, the second over a way that is cut, and meet no fault themselves.
@@ -62,92 +62,6 @@ fn lasted(report: &Value, reason: &str) -> f64 {
 
 /// Of a second boot: what the kernel tells the agent.
 const BOOT_ID: &str = "6f9c0a52-9f0e-4d0b-8f5e-3d1c2b7a4e91\n";
-
-/// How the agent is joined to its collector: over a cable to a host of its own; where this user may lay
-/// none, through a proxy on this one, and then there is no second boot.
-enum Path {
-    Cable {
-        cable: Cable,
-        /// Where the collector listens.
-        endpoint: String,
-    },
-    Proxy {
-        proxy: Proxy,
-        /// It runs for as long as this.
-        _runtime: tokio::runtime::Runtime,
-    },
-}
-
-impl Path {
-    /// With the stack whose collector listens at its near end.
-    fn lay() -> (Self, Stack) {
-        match Cable::lay() {
-            Ok(cable) => {
-                let listen = format!("{}:{}", cable.address(), free_port());
-                let settings = [
-                    ("INGEST__LISTEN", listen.as_str()),
-                    ("INGEST__ALLOW_PLAINTEXT", "true"),
-                ];
-                let stack = Stack::start_with(&settings);
-                let endpoint = format!("endpoint = \"http://{listen}\"\nallow_plaintext = true");
-                write_config(&stack, AGENT, &endpoint, "");
-                (Self::Cable { cable, endpoint }, stack)
-            }
-            Err(why) => {
-                println!("SKIPPED, a pulled cable and a second boot (a proxy instead): {why}");
-                let stack = Stack::start();
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .enable_all()
-                    .build()
-                    .unwrap();
-                let proxy = Proxy::start(&runtime, vec![stack.uplink_port]);
-                let endpoint = format!("endpoint = \"http://127.0.0.1:{}\"", proxy.port());
-                write_config(&stack, AGENT, &endpoint, "");
-                let path = Self::Proxy {
-                    proxy,
-                    _runtime: runtime,
-                };
-                (path, stack)
-            }
-        }
-    }
-
-    fn cut(&self, is_cut: bool) {
-        match self {
-            Self::Cable { cable, .. } => cable.pull(is_cut),
-            Self::Proxy { proxy, .. } => {
-                proxy.set(if is_cut { Weather::Cut } else { Weather::Fair });
-            }
-        }
-    }
-
-    fn start_agent(&self, stack: &Stack) -> Process {
-        let program = binary("crmscope-agent");
-        let command = match self {
-            Self::Cable { cable, .. } => cable.command(&program),
-            Self::Proxy { .. } => Command::new(program),
-        };
-        run(stack, AGENT, command)
-    }
-
-    /// The collector's address, for agents at its end of the path.
-    fn near_endpoint(&self, stack: &Stack) -> String {
-        match self {
-            Self::Cable { endpoint, .. } => endpoint.clone(),
-            Self::Proxy { .. } => format!("endpoint = \"http://127.0.0.1:{}\"", stack.uplink_port),
-        }
-    }
-}
-
-/// Writes an agent's configuration, which leads to the endpoint.
-fn write_config(stack: &Stack, agent_id: &str, endpoint: &str, extra: &str) {
-    let config = stack.agent_config(agent_id, extra);
-    let text = std::fs::read_to_string(&config).unwrap();
-    let direct = format!("endpoint = \"http://127.0.0.1:{}\"", stack.uplink_port);
-    assert!(text.contains(&direct), "{text}");
-    std::fs::write(&config, text.replace(&direct, endpoint)).unwrap();
-}
 
 /// An HTTP server of one page.
 struct Page {
@@ -218,15 +132,9 @@ fn page_was_away(stack: &Stack, away: Duration, cut: Duration) {
     }
 }
 
-fn run(stack: &Stack, agent_id: &str, mut command: Command) -> Process {
-    let config = stack.path(&format!("{agent_id}.toml"));
-    let log = stack.path(&format!("{agent_id}.log"));
-    Process::start(agent_id, command.arg("--config").arg(config), &log)
-}
-
 #[test]
 fn every_fault_is_told_as_what_it_was() {
-    let (path, mut stack) = Path::lay();
+    let (path, mut stack) = Path::lay(AGENT);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -243,7 +151,7 @@ fn every_fault_is_told_as_what_it_was() {
     });
     let begun_ms = now_ms();
 
-    let mut agent = path.start_agent(&stack);
+    let mut agent = path.start_agent(&stack, AGENT);
     settle(&stack);
     agent.freeze(true);
     last(8);
@@ -251,7 +159,7 @@ fn every_fault_is_told_as_what_it_was() {
     settle(&stack);
     agent.kill();
     last(8);
-    agent = path.start_agent(&stack);
+    agent = path.start_agent(&stack, AGENT);
     settle(&stack);
     path.cut(true);
     let away = served.stop();
@@ -269,7 +177,7 @@ fn every_fault_is_told_as_what_it_was() {
     settle(&stack);
     assert!(agent.terminate().success());
     last(8);
-    agent = path.start_agent(&stack);
+    agent = path.start_agent(&stack, AGENT);
     settle(&stack);
     if let Path::Cable { cable, .. } = &path {
         // The power fails, and is back after 7 s; 3 s later the agent starts.

@@ -12,6 +12,7 @@ mod faults;
 mod hours;
 mod maintenance;
 mod objectives;
+mod path;
 mod services;
 mod takeover;
 mod watch;
