@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crmscope_tests::fleet::proxy::{Proxy, Weather};
 use crmscope_tests::process::binary;
 use crmscope_tests::stack::free_port;
-use crmscope_tests::{Process, Stack, now_ms};
+use crmscope_tests::{Stack, now_ms};
 use serde_json::Value;
 
 use super::collector;
