@@ -31,8 +31,8 @@ pub(super) const RECORD_MIN_BYTES: usize = HEADER_BYTES + 64;
 pub const CHECKPOINT_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// No agent gives out so many numbers: a higher one is damage, whatever its checksum, and none is
-/// ever counted beyond what fits.
-pub(super) const SEQUENCE_MAX: u64 = 1 << 62;
+/// given out. The one behind it is the highest that a collector takes as the next.
+pub(super) const SEQUENCE_MAX: u64 = (1 << 62) - 1;
 
 /// A record, read or to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use super::tail::Tail;
 use super::{Cursor, LaneSpool};
 use crate::spool::damage::Piece;
 use crate::spool::disk::Disk;
+use crate::spool::record::SEQUENCE_MAX;
 use crate::spool::scan::Scan;
 use crate::spool::segment::Segment;
 
@@ -186,7 +187,8 @@ impl LaneSpool {
             .saturating_add(1)
             .max(next_sequence)
             .max(used)
-            .max(names_up_to.saturating_add(1));
+            .max(names_up_to.saturating_add(1))
+            .min(SEQUENCE_MAX + 1);
         let cut_off = self.cut_off(torn, &gaps, self.next_sequence);
         damage.pieces.extend(cut_off);
         gaps.end(self.next_sequence - 1, gaps.last_ms());
@@ -207,8 +209,8 @@ impl LaneSpool {
     /// Takes over that everything up to `sequence` was acknowledged, as something else on the disk
     /// says. Numbers that the lane does not know are gone from it, and are not used again.
     pub(in crate::spool) fn was_acknowledged(&mut self, sequence: u64) {
-        if sequence < self.next_sequence || sequence > self.next_sequence.saturating_add(AHEAD_MAX)
-        {
+        let ahead_max = self.next_sequence.saturating_add(AHEAD_MAX);
+        if sequence < self.next_sequence || sequence > ahead_max.min(SEQUENCE_MAX) {
             return;
         }
         tracing::error!(lane = self.lane.name(), path = %self.directory.display(), first_sequence = self.next_sequence, last_sequence = sequence, "the end of the lane is gone from the disk; it was acknowledged before, and its numbers are not used again");

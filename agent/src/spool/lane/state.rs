@@ -54,7 +54,7 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
     let (next_sequence, reported) = record.batch.split_at_checked(8).unwrap_or_default();
     let next_sequence = next_sequence.try_into().map_or(1, u64::from_le_bytes);
     let settled_sequence = record.created_ms.cast_unsigned().max(record.sequence);
-    if next_sequence.max(settled_sequence) > SEQUENCE_MAX {
+    if next_sequence > SEQUENCE_MAX + 1 || settled_sequence > SEQUENCE_MAX {
         return Ok(Found::Damaged(bytes));
     }
     let mut reported =

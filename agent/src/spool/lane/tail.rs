@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::LaneSpool;
 use crate::spool::disk::{read_exactly, write_all_at};
-use crate::spool::record::Record;
+use crate::spool::record::{Record, SEQUENCE_MAX};
 use crate::spool::segment::Segment;
 
 /// Most bytes of records that wait to be synced.
@@ -55,6 +55,16 @@ fn bytes_of(records: &[Record]) -> u64 {
         .sum()
 }
 
+/// A number that would be damage at the next start is not given out.
+fn check_number(sequence: u64) -> io::Result<()> {
+    if sequence <= SEQUENCE_MAX {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "its files say that all numbers were given out, which no agent does; stop the agent and move the directory away to begin anew",
+    ))
+}
+
 impl LaneSpool {
     /// Appends records as one step: after a crash all of them are there, or none. With `sync` they
     /// are durable then; otherwise [`LaneSpool::commit`] makes them so.
@@ -62,6 +72,7 @@ impl LaneSpool {
         let Some(last) = records.last() else {
             return Ok(());
         };
+        check_number(last.sequence)?;
         let fits = self.tail.bytes + bytes_of(records) <= TAIL_MAX_BYTES;
         let written = self.tail.is_written() && !self.is_segment_full();
         let goes_on = self.tail.records.is_empty() || (fits && written);
@@ -90,6 +101,7 @@ impl LaneSpool {
         let Some(last) = records.last() else {
             return Ok(());
         };
+        check_number(last.sequence)?;
         if self.tail.bytes + bytes_of(records) > TAIL_MAX_BYTES {
             return Err(io::Error::other(
                 "the disk refuses, and no more is held in memory",
@@ -98,7 +110,8 @@ impl LaneSpool {
         self.roll_back();
         if last.sequence >= self.reserved_sequence {
             let before = self.reserved_sequence;
-            self.reserved_sequence = last.sequence + RESERVED_SEQUENCES;
+            let reserved = last.sequence + RESERVED_SEQUENCES;
+            self.reserved_sequence = reserved.min(SEQUENCE_MAX + 1);
             if let Err(error) = self.write_state() {
                 self.reserved_sequence = before;
                 return Err(error);

@@ -2,7 +2,7 @@
 //! kept aside, and the agent starts and goes on.
 
 use super::*;
-use crate::spool::record::HEADER_BYTES;
+use crate::spool::record::{HEADER_BYTES, SEQUENCE_MAX};
 
 const COUNT: u64 = 5;
 
@@ -495,4 +495,47 @@ fn what_is_appended_does_not_take_the_place_of_a_segment_that_somebody_renamed()
     let waiting = sequences(&all_of(&mut spool, Lane::Requests));
     assert_eq!(waiting[..4], [1, 2, 3, 4]);
     assert_eq!(waiting.len(), 5, "{waiting:?}");
+}
+
+/// A made up segment with one record of that number, and the lane it is in.
+fn with_number(sequence: u64) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let lane = directory.path().join("requests");
+    fs::create_dir_all(&lane).unwrap();
+    let mut bytes = Vec::new();
+    let record = Record {
+        sequence,
+        batch: vec![7; 64],
+        ..Record::default()
+    };
+    record.write_to(&mut bytes);
+    fs::write(lane.join(format!("{:020}.segment", 1)), bytes).unwrap();
+    directory
+}
+
+#[test]
+fn no_number_is_given_out_that_would_be_damage() {
+    for (sequence, taken) in [
+        (SEQUENCE_MAX - 1, Some(SEQUENCE_MAX)),
+        (SEQUENCE_MAX, None),
+        (SEQUENCE_MAX + 1, Some(2)),
+    ] {
+        let directory = with_number(sequence);
+        let (mut spool, _) = open_spool(directory.path());
+        let outcome = spool.append(&origin(), Lane::Requests, &beat(1), None, 1_000);
+        assert_eq!(outcome.is_ok(), taken.is_some(), "{sequence}: {outcome:?}");
+        if let Err(error) = outcome {
+            assert!(error.to_string().contains("number"), "{error}");
+        }
+        let before = sequences(&all_of(&mut spool, Lane::Requests));
+        if taken.is_some() {
+            assert_eq!(before.last().copied(), taken);
+        }
+        // A heartbeat is not held in memory under such a number either.
+        drop(spool);
+        for _ in 0..2 {
+            let (mut spool, _) = open_spool(directory.path());
+            assert_eq!(sequences(&all_of(&mut spool, Lane::Requests)), before);
+        }
+    }
 }
