@@ -14,12 +14,13 @@ use crate::{Config, spool};
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets but `batch`, which is of the contract alone.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("access_log", requests::fuzzing::count),
     ("agent_config", read_config),
     ("checkpoint", tail::fuzzing::restore),
     ("configured_log", read_configured),
     ("host_files", sources::fuzzing::read_host_files),
+    ("journal_file", security::fuzzing::watch_journal),
     ("packed_log", tail::fuzzing::unpack),
     ("printed_text", requests::try_log::fuzzing::print),
     ("program_output", sources::fuzzing::read_program_output),

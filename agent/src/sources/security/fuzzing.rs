@@ -4,6 +4,7 @@
 use crmscope_proto::payload::SecurityRow;
 
 use super::journal::EntrySink as _;
+pub use super::journal::fuzzing::watch as watch_journal;
 use super::logs::FollowedLog;
 use super::logs::config::{Condition, KindOf};
 use super::logs::sink::LogSink;

@@ -100,7 +100,8 @@ impl JournalFile {
         Ok(opened)
     }
 
-    /// Whether there are more entries of what is asked for than at the last look.
+    /// Whether there are more entries of what is asked for than at the last look. After an error
+    /// the file is to be opened anew: what was counted until then is gone.
     pub(super) fn has_more(&mut self) -> io::Result<bool> {
         let header: [u8; HEADER_BYTES] = self.read(0)?;
         let mut flags = [0; 4];

@@ -13,6 +13,8 @@
 //! reader stays, and one is started every [`REREAD`] whatever the watch says.
 
 mod file;
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzzing;
 #[cfg(test)]
 mod tests;
 mod watch;
