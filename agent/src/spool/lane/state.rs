@@ -103,6 +103,10 @@ pub(super) fn release_reserve(disk: &dyn Disk, directory: &Path) {
 
 /// Lays the reserve in, or in again. Without room for it there is none: nothing depends on it.
 pub(super) fn keep_reserve(disk: &dyn Disk, directory: &Path) {
+    // Memory is not what runs out of room there, and it would be held for nothing.
+    if disk.is_in_memory() {
+        return;
+    }
     let path = directory.join(RESERVE);
     let whole = |length| length == RESERVE_BYTES as u64;
     if disk
