@@ -5,13 +5,19 @@
 //! value. Buckets are sparse and hold counts, so that merging is addition and is exact anywhere:
 //! here, in the collector, and in SQL by `sumMap`.
 
+mod logarithm;
+
 use std::collections::BTreeMap;
+
+use logarithm::ln;
 
 /// Relative error of a quantile.
 pub const RELATIVE_ERROR: f64 = 0.01;
 
 /// Ratio between the bounds of neighbouring buckets.
 pub const GAMMA: f64 = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
+
+const LN_GAMMA: f64 = ln(GAMMA);
 
 /// Highest bucket: values above γ^1200 µs (about 7.4 hours) are counted there.
 pub const INDEX_MAX: i16 = 1200;
@@ -26,7 +32,7 @@ pub fn index(latency_us: u64) -> i16 {
         clippy::cast_precision_loss,
         reason = "latencies stay far below 2^53 µs"
     )]
-    let exact = (latency_us as f64).ln() / GAMMA.ln();
+    let exact = ln(latency_us as f64) / LN_GAMMA;
     #[allow(
         clippy::cast_possible_truncation,
         reason = "clamped to the bucket range first"
