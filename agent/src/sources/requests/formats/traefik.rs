@@ -5,9 +5,9 @@
 //! and how long the service took. `site` is the router in the common format and the requested host
 //! in JSON. The client is the last address of what Traefik took for it, which may be a whole
 //! `x-forwarded-for`. Of the common format's texts, Traefik leaves client and user as they are; in
-//! referer and agent it escapes quotes, but no backslashes; a path has neither quotes nor blanks. So
-//! the last `] "` of a line stands before the request, whatever a client sends, and what is behind
-//! the agent is read from the end of the line.
+//! referer and agent it escapes quotes, but no backslashes; a path has neither quotes nor blanks, a
+//! query no blanks. So the last `] "` of a line stands before the request, whatever a client sends,
+//! and what is behind the agent is read from the end of the line.
 
 use memchr::{memmem, memrchr};
 

@@ -65,6 +65,19 @@ def read(line):
     return line["status"], line["size"], us(line["duration"], 10**6), 0
 "#;
 
+const READ_TRAEFIK: &str = r#"
+def read(line):
+    line = json_line(line)
+    us = lambda name: (line.get(name, 0) + 500) // 1000
+    return line["DownstreamStatus"], line["DownstreamContentSize"], us("Duration"), us("OriginDuration")
+"#;
+
+const READ_TRAEFIK_COMMON: &str = r#"
+def read(line):
+    found = re.search(r'" (\d+) (\d+|-) ("(?:[^"\\]|\\.)*"|-) .* (\d+)ms$', line)
+    return int(found.group(1)), int(found.group(2).replace("-", "0")), int(found.group(4)) * 1000, 0
+"#;
+
 const READ_NGINX: &str = r#"
 def read(line):
     line = json_line(line)
@@ -400,6 +413,67 @@ static_resources:
     assert_loaded(&totals);
     assert!(totals[8] > 0, "{totals:?}");
     assert_eq!(totals[..6].iter().sum::<u64>(), lines(&path));
+}
+
+/// No registry of packages has it: built from the Go module, it is where the user puts it.
+fn traefik_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join("traefik"));
+    let found = candidates.find(|candidate| candidate.is_file());
+    if found.is_none() {
+        println!(
+            "not run: traefik is not on the PATH; it is built from github.com/traefik/traefik"
+        );
+    }
+    found
+}
+
+#[test]
+fn counts_equal_those_of_a_real_traefik() {
+    let Some(program) = traefik_program() else {
+        return;
+    };
+    if !installed(&[(AB, "apache2-utils"), (PYTHON, "python3")]) {
+        return;
+    }
+    for (format, read) in [("json", READ_TRAEFIK), ("common", READ_TRAEFIK_COMMON)] {
+        let folder = TempDir::new().unwrap();
+        let (port, app) = (free_port(), application());
+        let [path, routes] = ["access.log", "routes.yml"].map(|name| folder.path().join(name));
+        let config = format!(
+            "http:\n  routers:\n    crm: {{ rule: 'PathPrefix(`/`)', service: crm }}\n  services:\n    \
+             crm: {{ loadBalancer: {{ servers: [{{ url: 'http://127.0.0.1:{app}' }}] }} }}\n"
+        );
+        std::fs::write(&routes, config).unwrap();
+        let mut command = Command::new(&program);
+        command
+            .arg(format!("--entrypoints.web.address=127.0.0.1:{port}"))
+            .arg(format!("--providers.file.filename={}", routes.display()))
+            .arg(format!("--accesslog.filepath={}", path.display()))
+            .arg(format!("--accesslog.format={format}"))
+            .args(["--accesslog=true", "--log.level=ERROR"])
+            .args([
+                "--global.checknewversion=false",
+                "--global.sendanonymoususage=false",
+            ])
+            .stdout(Stdio::null());
+        let server = Server::start(&mut command, port);
+        // It listens before it knows the way to the application.
+        wait_until("traefik knows the application", || {
+            send(port, b"GET /ready HTTP/1.0\r\n\r\n");
+            std::fs::read_to_string(&path).is_ok_and(|log| log.contains(&format!(":{app}\"")))
+        });
+        load_all(port);
+        drop(server);
+        if let Some(kept) = std::env::var_os("CRMSCOPE_KEEP_TRAEFIK") {
+            std::fs::copy(&path, Path::new(&kept).join(format!("traefik.{format}"))).unwrap();
+        }
+        let log = LogConfig::new(path.to_str().unwrap(), Format::Traefik);
+        let totals = compare(&log, read);
+        assert_loaded(&totals);
+        assert_eq!(totals[8] > 0, format == "json", "{totals:?}");
+        assert_eq!(totals[..6].iter().sum::<u64>(), lines(&path));
+    }
 }
 
 #[test]

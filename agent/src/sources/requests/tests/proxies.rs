@@ -319,6 +319,40 @@ fn both_logs_of_traefik_agree() {
     );
 }
 
+/// Lines that Traefik 3.7.13 itself wrote to each of its logs for requests of ab's and hostile ones,
+/// in front of an application (`live_proxies.rs`): sums are Python's. Those of 499 were hung up on.
+#[test]
+fn real_lines_of_traefik_are_counted() {
+    let common = include_bytes!("../fixtures/traefik_3.7.13_common.log").as_slice();
+    let json = include_bytes!("../fixtures/traefik_3.7.13.json").as_slice();
+    for (log, expected) in [(common, (131_000, 0)), (json, (221_450, 220_866))] {
+        let mut traefik = Traefik::default();
+        let (mut classes, mut bytes, mut times_us) = ([0; 6], 0, (0, 0));
+        for line in log.trim_ascii_end().split(|&byte| byte == b'\n') {
+            let Ok(Reading::Request(read)) = traefik.parse(line) else {
+                panic!("{}", String::from_utf8_lossy(line));
+            };
+            classes[usize::from(read.status / 100)] += 1;
+            bytes += read.response_bytes;
+            times_us.0 += read.latency_us.unwrap();
+            times_us.1 += read.upstream_latency_us.unwrap_or(0);
+        }
+        assert_eq!(
+            (classes, bytes, times_us),
+            ([0, 0, 3, 0, 14, 3], 312, expected)
+        );
+    }
+    let mut traefik = Traefik::default();
+    let quoted = memchr::memmem::find(common, b"a\"b").unwrap();
+    let begin = memchr::memrchr(b'\n', &common[..quoted]).unwrap() + 1;
+    let quoted = common[begin..].split(|&byte| byte == b'\n').next().unwrap();
+    let Ok(Reading::Request(read)) = traefik.parse(quoted) else {
+        panic!("{}", String::from_utf8_lossy(quoted));
+    };
+    let request = Request::Line(b"GET /index.html?a\"b\\x HTTP/1.1");
+    assert_eq!((read.request, read.status), (request, 499));
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
