@@ -27,8 +27,11 @@ impl Binaries {
         let mut build = std::process::Command::new(cargo);
         // Of the whole workspace, like the alias: other features would build the dependencies again.
         build.args(["build", "--workspace", "--bins"]);
-        if self.0.ends_with("release") {
-            build.arg("--release");
+        // Like this one; a directory is named as its profile, but for the debug build's.
+        if let Some(profile) = self.0.file_name()
+            && profile != "debug"
+        {
+            build.arg("--profile").arg(profile);
         }
         // The workspace this command was built from, wherever it is called.
         build.current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -55,7 +55,7 @@ pub struct Arguments {
     /// Longest wait of --smoke, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     pub smoke_timeout_seconds: u64,
-    /// Do not build: the release binaries are there already.
+    /// Do not build: the programs are there already.
     #[arg(long)]
     pub no_build: bool,
 }
@@ -81,7 +81,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         env!("CARGO_PKG_VERSION")
     ));
     if !arguments.no_build {
-        say("  [1/5] building the release binaries (minutes the first time, then seconds)");
+        say("  [1/5] building the programs (minutes the first time, then seconds)");
         place.binaries.build()?;
     }
     say("  [2/5] embedded ClickHouse engine");
