@@ -1,9 +1,13 @@
 //! Batches: a payload's dictionary, compression, splitting and opening within bounds.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::{fmt, io};
 
 use prost::Message;
+use prost::encoding::message::{encode_repeated, encoded_len_repeated};
 use prost::encoding::{DecodeContext, decode_key, skip_field};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::clients::{self, ClientRow};
 use crate::exemplars::{ExemplarRow, SamplingRow};
@@ -16,6 +20,13 @@ use crate::v1::{Batch, DropRange, Encoding, Heartbeat, Payload, SecurityEvent};
 
 /// zstd's cheapest useful level: higher ones gained nothing on these payloads.
 const ZSTD_LEVEL: i32 = 1;
+
+/// Most memory of a compression context that is kept: what a batch of some 20 kB takes.
+const SPARE_MAX_BYTES: usize = 144 << 10;
+
+/// Numbers of fields of a payload that are encoded one by one; see `uplink.proto`.
+const HEARTBEATS_TAG: u32 = 5;
+const DROPS_TAG: u32 = 6;
 
 /// Length of an event's id.
 const EVENT_ID_BYTES: usize = 16;
@@ -234,6 +245,28 @@ impl Contents {
     /// The wire form. Tables without rows are left out; strings are cut to [`STRING_MAX_BYTES`].
     #[must_use]
     pub fn encode(&self) -> Payload {
+        Payload {
+            heartbeats: self.heartbeats.clone(),
+            drops: self.drops.clone(),
+            ..self.encode_columns()
+        }
+    }
+
+    /// The bytes of the wire form. Rows that are messages already are written from where they are.
+    fn encode_to_vec(&self) -> Result<Vec<u8>, DecodeError> {
+        let payload = self.encode_columns();
+        check_dictionary(&payload.dictionary)?;
+        let messages = encoded_len_repeated(HEARTBEATS_TAG, &self.heartbeats)
+            + encoded_len_repeated(DROPS_TAG, &self.drops);
+        let mut raw = Vec::with_capacity(payload.encoded_len() + messages);
+        payload.encode_raw(&mut raw);
+        encode_repeated(HEARTBEATS_TAG, &self.heartbeats, &mut raw);
+        encode_repeated(DROPS_TAG, &self.drops, &mut raw);
+        Ok(raw)
+    }
+
+    /// All but heartbeats and drops.
+    fn encode_columns(&self) -> Payload {
         let mut dictionary = Dictionary::default();
         let cut = |text: &str| truncate(text, STRING_MAX_BYTES).to_owned();
         let series = self
@@ -277,9 +310,8 @@ impl Contents {
             exemplars,
             sampling,
             security_events,
-            heartbeats: self.heartbeats.clone(),
-            drops: self.drops.clone(),
             dictionary: dictionary.into_entries(),
+            ..Payload::default()
         }
     }
 
@@ -430,6 +462,25 @@ fn security_row(
     })
 }
 
+/// A context that the next batch is compressed with. Making one asks the processor for its
+/// features, which takes longer than compressing a small batch where a hypervisor answers.
+static SPARE: Mutex<Option<Compressor<'static>>> = Mutex::new(None);
+
+fn compress(raw: &[u8]) -> io::Result<Vec<u8>> {
+    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = spare().take();
+    let mut compressor = match kept {
+        Some(kept) => kept,
+        None => Compressor::new(ZSTD_LEVEL)?,
+    };
+    let compressed = compressor.compress(raw)?;
+    // One that a large batch has swollen costs memory for good, and saves it little.
+    if compressor.context_mut().sizeof() <= SPARE_MAX_BYTES {
+        *spare() = Some(compressor);
+    }
+    Ok(compressed)
+}
+
 /// Puts contents into an envelope: fills `items`, `encoding`, `payload_bytes` and `payload`, and
 /// leaves the identity as it is in `envelope`.
 ///
@@ -456,9 +507,7 @@ pub fn seal(contents: &Contents, envelope: Batch) -> Result<Batch, DecodeError> 
             want: EVENT_ID_BYTES,
         });
     }
-    let payload = contents.encode();
-    check_dictionary(&payload.dictionary)?;
-    let raw = payload.encode_to_vec();
+    let raw = contents.encode_to_vec()?;
     if raw.len() > PAYLOAD_MAX_BYTES {
         return Err(DecodeError::TooLarge {
             what: "payload",
@@ -466,8 +515,7 @@ pub fn seal(contents: &Contents, envelope: Batch) -> Result<Batch, DecodeError> 
             limit: PAYLOAD_MAX_BYTES,
         });
     }
-    let compressed = zstd::bulk::compress(&raw, ZSTD_LEVEL)
-        .map_err(|error| DecodeError::Compression(error.to_string()))?;
+    let compressed = compress(&raw).map_err(|error| DecodeError::Compression(error.to_string()))?;
     let batch = Batch {
         items: u32::try_from(items).unwrap_or(u32::MAX),
         encoding: Encoding::Zstd.into(),
@@ -491,36 +539,67 @@ pub fn seal(contents: &Contents, envelope: Batch) -> Result<Batch, DecodeError> 
 /// # Errors
 /// When it is malformed or beyond a limit; such a batch is never worth sending again.
 pub fn open(batch: &Batch) -> Result<Contents, DecodeError> {
-    let announced = batch.payload_bytes as usize;
-    if announced > PAYLOAD_MAX_BYTES {
-        return Err(DecodeError::TooLarge {
-            what: "payload",
-            got: announced,
-            limit: PAYLOAD_MAX_BYTES,
-        });
+    Opener::default().open(batch)
+}
+
+/// Opens batch after batch with the same context, for whoever opens many: making one costs as much
+/// as a small batch. Holds some 100 kB once it was used.
+#[derive(Default)]
+pub struct Opener(Option<Decompressor<'static>>);
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opener")
     }
-    let raw = match Encoding::try_from(batch.encoding) {
-        Ok(Encoding::None) => batch.payload.clone(),
-        Ok(Encoding::Zstd) => zstd::bulk::decompress(&batch.payload, announced)
-            .map_err(|error| DecodeError::Compression(error.to_string()))?
-            .into(),
-        Err(_) => return Err(DecodeError::Encoding(batch.encoding)),
-    };
-    if raw.len() != announced {
-        return Err(DecodeError::PayloadLength {
-            got: raw.len(),
-            want: announced,
-        });
+}
+
+impl Opener {
+    /// As [`open`].
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(&mut self, batch: &Batch) -> Result<Contents, DecodeError> {
+        let announced = batch.payload_bytes as usize;
+        if announced > PAYLOAD_MAX_BYTES {
+            return Err(DecodeError::TooLarge {
+                what: "payload",
+                got: announced,
+                limit: PAYLOAD_MAX_BYTES,
+            });
+        }
+        let raw = match Encoding::try_from(batch.encoding) {
+            Ok(Encoding::None) => batch.payload.clone(),
+            Ok(Encoding::Zstd) => self
+                .decompress(&batch.payload, announced)
+                .map_err(|error| DecodeError::Compression(error.to_string()))?
+                .into(),
+            Err(_) => return Err(DecodeError::Encoding(batch.encoding)),
+        };
+        if raw.len() != announced {
+            return Err(DecodeError::PayloadLength {
+                got: raw.len(),
+                want: announced,
+            });
+        }
+        check_counts(&raw)?;
+        let payload =
+            Payload::decode(raw).map_err(|error| DecodeError::Message(error.to_string()))?;
+        let contents = Contents::decode(payload)?;
+        if contents.items() != batch.items as usize {
+            return Err(DecodeError::Length {
+                what: "items",
+                got: contents.items(),
+                want: batch.items as usize,
+            });
+        }
+        Ok(contents)
     }
-    check_counts(&raw)?;
-    let payload = Payload::decode(raw).map_err(|error| DecodeError::Message(error.to_string()))?;
-    let contents = Contents::decode(payload)?;
-    if contents.items() != batch.items as usize {
-        return Err(DecodeError::Length {
-            what: "items",
-            got: contents.items(),
-            want: batch.items as usize,
-        });
+
+    fn decompress(&mut self, payload: &[u8], announced: usize) -> io::Result<Vec<u8>> {
+        let decompressor = match &mut self.0 {
+            Some(kept) => kept,
+            none => none.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(payload, announced)
     }
-    Ok(contents)
 }

@@ -1,11 +1,17 @@
 //! What the rows of a batch must be, so that they fit the tables.
 
+use std::cell::RefCell;
+
 use crmscope_proto::limits::{BATCH_MAX_BYTES, TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
-use crmscope_proto::payload::{Contents, SecurityRow};
+use crmscope_proto::payload::{Contents, Opener, SecurityRow};
 use crmscope_proto::v1::{Batch, DropRange, Heartbeat};
-use crmscope_proto::{Id, Lane, open};
+use crmscope_proto::{Id, Lane};
 
 use super::{Rejection, SEQUENCE_MAX, requests};
+
+thread_local! {
+    static OPENER: RefCell<Opener> = RefCell::default();
+}
 
 pub(super) const fn in_range(time_ms: i64, received_ms: i64) -> bool {
     time_ms >= received_ms.saturating_sub(TIMESTAMP_MAX_PAST_MS)
@@ -32,7 +38,7 @@ pub(super) fn examine(
             format!("batch has {encoded_bytes} bytes, the limit is {BATCH_MAX_BYTES}"),
         );
     }
-    let contents = match open(batch) {
+    let contents = match OPENER.with_borrow_mut(|opener| opener.open(batch)) {
         Ok(contents) => contents,
         Err(error) => return reject("undecodable", error.to_string()),
     };
