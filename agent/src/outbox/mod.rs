@@ -15,7 +15,7 @@ use crmscope_proto::v1::{DropRange, Heartbeat, LaneState, SpoolState};
 use crmscope_proto::{Id, Lane};
 use tokio::sync::Notify;
 
-use crate::spool::{self, Opening, Origin, Record, Spool, SpoolError};
+use crate::spool::{self, Opening, Origin, Record, Sealed, Spool, SpoolError};
 
 /// See the module.
 #[derive(Debug)]
@@ -113,8 +113,12 @@ impl Outbox {
                 None => Ok(()),
             };
         }
+        // While it is closed nothing is sealed in vain.
+        self.with(|_| Ok(()))?;
         let now_ms = crate::clock::wall_ms();
-        self.with(|spool| spool.append(&self.origin, lane, contents, checkpoint, now_ms))?;
+        // Outside of the lock: nobody waits for another's rows to be compressed.
+        let sealed = Sealed::new(&self.origin, lane, contents, now_ms);
+        self.with(|spool| spool.append_sealed(&self.origin, &sealed, checkpoint))?;
         self.appended.notify_one();
         Ok(())
     }

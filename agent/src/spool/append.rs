@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crmscope_proto::Lane;
 use crmscope_proto::payload::Contents;
 
-use super::batches::Envelope;
+use super::batches::Sealed;
 use super::record::{self, CHECKPOINT_MAX_BYTES, Record};
 use super::{Origin, Spool, SpoolError, SpoolState, position};
 
@@ -26,6 +26,22 @@ impl Spool {
         checkpoint: Option<Vec<u8>>,
         created_ms: i64,
     ) -> Result<(), SpoolError> {
+        let sealed = Sealed::new(origin, lane, contents, created_ms);
+        self.append_sealed(origin, &sealed, checkpoint)
+    }
+
+    /// The same with contents that are sealed already, which needs no spool and may so be done
+    /// beside other appends.
+    ///
+    /// # Errors
+    /// When the disk refuses: nothing was stored then, and the contents can be given again.
+    pub fn append_sealed(
+        &mut self,
+        origin: &Origin,
+        sealed: &Sealed,
+        checkpoint: Option<Vec<u8>>,
+    ) -> Result<(), SpoolError> {
+        let (lane, created_ms) = (sealed.lane, sealed.created_ms);
         let checkpoint = checkpoint.unwrap_or_default();
         if checkpoint.len() > CHECKPOINT_MAX_BYTES {
             return Err(SpoolError::Checkpoint(checkpoint.len()));
@@ -36,14 +52,8 @@ impl Spool {
             Err(_) if lane == Lane::Presence => {}
             outcome => outcome?,
         }
-        let envelope = Envelope {
-            origin,
-            spool_id: self.spool_id.to_wire(),
-            lane,
-            created_ms,
-        };
         let first_sequence = self.lanes[position(lane)].next_sequence();
-        let (mut records, left_out) = envelope.seal(contents.clone(), first_sequence);
+        let mut records = sealed.number(self.spool_id, first_sequence);
         let size = |record: &Record| (record.batch.len() + record::HEADER_BYTES) as u64;
         let bytes = records.iter().map(size).sum::<u64>() + checkpoint.len() as u64;
         match self.make_room(origin, lane, bytes, created_ms) {
@@ -53,7 +63,7 @@ impl Spool {
         let next_sequence = self.lanes[position(lane)].next_sequence();
         if next_sequence != first_sequence {
             // What had to go was recorded in this very lane, and took the numbers.
-            records = envelope.seal(contents.clone(), next_sequence).0;
+            records = sealed.number(self.spool_id, next_sequence);
         }
         if let Some(last) = records.last_mut() {
             last.checkpoint = checkpoint;
@@ -70,7 +80,7 @@ impl Spool {
             }
             outcome => outcome?,
         }
-        self.lanes[position(lane)].leave_out(left_out);
+        self.lanes[position(lane)].leave_out(sealed.left_out);
         Ok(())
     }
 

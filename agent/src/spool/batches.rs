@@ -8,59 +8,74 @@ use prost::Message as _;
 use super::record::SEQUENCE_MAX;
 use super::{Origin, Record};
 
-/// What is the same in all batches of one append.
-pub(super) struct Envelope<'a> {
-    pub(super) origin: &'a Origin,
-    pub(super) spool_id: Vec<u8>,
+/// Contents in the form in which they are stored and sent, without their numbers: the costly part of
+/// an append, which needs no spool.
+#[derive(Debug)]
+pub struct Sealed {
     pub(super) lane: Lane,
     pub(super) created_ms: i64,
+    /// Each with whether it reports drops.
+    batches: Vec<(Batch, bool)>,
+    /// Rows of which a batch alone passes the limits.
+    pub(super) left_out: u64,
 }
 
-impl Envelope<'_> {
-    /// Seals contents into records that belong together, numbered from `first_sequence`. Returns
-    /// also how many rows were left out, because a batch of the row alone passes the limits.
-    pub(super) fn seal(&self, contents: Contents, first_sequence: u64) -> (Vec<Record>, u64) {
+impl Sealed {
+    /// Seals contents, in as many batches as the limits ask for.
+    #[must_use]
+    pub fn new(origin: &Origin, lane: Lane, contents: &Contents, created_ms: i64) -> Self {
         let envelope = Batch {
-            agent_id: self.origin.agent_id.clone(),
-            boot_id: self.origin.boot_id.to_wire(),
-            start_id: self.origin.start_id.to_wire(),
-            spool_id: self.spool_id.clone(),
-            lane: self.lane.into(),
-            created_ms: self.created_ms,
+            agent_id: origin.agent_id.clone(),
+            boot_id: origin.boot_id.to_wire(),
+            start_id: origin.start_id.to_wire(),
+            // As long as they can be, for the limits; see [`Sealed::number`].
+            spool_id: Id::default().to_wire(),
+            sequence: SEQUENCE_MAX,
+            lane: lane.into(),
+            created_ms,
             ..Batch::default()
         };
-        let mut records = Vec::new();
-        let left_out = seal_all(contents, &envelope, first_sequence, &mut records);
+        let mut batches = Vec::new();
+        let left_out = seal_all(contents, &envelope, &mut batches);
+        Self {
+            lane,
+            created_ms,
+            batches,
+            left_out,
+        }
+    }
+
+    /// Records that belong together, numbered from `first_sequence`.
+    pub(super) fn number(&self, spool_id: Id, first_sequence: u64) -> Vec<Record> {
+        let numbered = self.batches.iter().zip(first_sequence..);
+        let mut records: Vec<Record> = numbered
+            .map(|((batch, drops), sequence)| Record {
+                sequence,
+                created_ms: self.created_ms,
+                items: batch.items,
+                continues: true,
+                drops: *drops,
+                checkpoint: Vec::new(),
+                batch: Batch {
+                    spool_id: spool_id.to_wire(),
+                    sequence,
+                    ..batch.clone()
+                }
+                .encode_to_vec(),
+            })
+            .collect();
         if let Some(last) = records.last_mut() {
             last.continues = false;
         }
-        (records, left_out)
+        records
     }
 }
 
 /// In halves where contents are too large.
-fn seal_all(
-    contents: Contents,
-    envelope: &Batch,
-    first_sequence: u64,
-    records: &mut Vec<Record>,
-) -> u64 {
-    let sequence = first_sequence + records.len() as u64;
-    let numbered = Batch {
-        sequence,
-        ..envelope.clone()
-    };
-    match seal(&contents, numbered) {
+fn seal_all(contents: &Contents, envelope: &Batch, batches: &mut Vec<(Batch, bool)>) -> u64 {
+    match seal(contents, envelope.clone()) {
         Ok(batch) => {
-            records.push(Record {
-                sequence,
-                created_ms: envelope.created_ms,
-                items: batch.items,
-                continues: true,
-                drops: !contents.drops.is_empty(),
-                checkpoint: Vec::new(),
-                batch: batch.encode_to_vec(),
-            });
+            batches.push((batch, !contents.drops.is_empty()));
             0
         }
         // Kept, it would hold up its lane for ever.
@@ -69,9 +84,8 @@ fn seal_all(
             contents.items() as u64
         }
         Err(_) => {
-            let (first, second) = contents.split();
-            seal_all(first, envelope, first_sequence, records)
-                + seal_all(second, envelope, first_sequence, records)
+            let (first, second) = contents.clone().split();
+            seal_all(&first, envelope, batches) + seal_all(&second, envelope, batches)
         }
     }
 }

@@ -40,6 +40,7 @@ use std::time::Instant;
 use crmscope_proto::v1::{DropRange, LaneState};
 use crmscope_proto::{Id, Lane};
 
+pub use batches::Sealed;
 pub use config::Config;
 use damage::Damaged;
 use disk::{Disk, Lock};

@@ -4,7 +4,7 @@ use crmscope_proto::Lane;
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::DropRange;
 
-use super::batches::{Envelope, drops_of};
+use super::batches::{Sealed, drops_of};
 use super::{Origin, Spool, SpoolError, position};
 
 impl Spool {
@@ -102,14 +102,9 @@ impl Spool {
             drops: self.unrecorded.clone(),
             ..Contents::default()
         };
-        let envelope = Envelope {
-            origin,
-            spool_id: self.spool_id.to_wire(),
-            lane: Lane::Presence,
-            created_ms,
-        };
+        let sealed = Sealed::new(origin, Lane::Presence, &contents, created_ms);
         let first_sequence = self.lanes[position(Lane::Presence)].next_sequence();
-        let (records, _) = envelope.seal(contents, first_sequence);
+        let records = sealed.number(self.spool_id, first_sequence);
         self.identify()?;
         self.store(Lane::Presence, &records, true)?;
         // Every one of them is recorded now, so that none may stay because another cannot go.
