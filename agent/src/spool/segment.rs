@@ -26,6 +26,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// Makes the file. Its name is durable once the directory is synced.
     pub(super) fn create(
         disk: &dyn Disk,
         directory: &Path,
@@ -34,7 +35,6 @@ impl Segment {
         let path = directory.join(format!("{first_sequence:020}.{EXTENSION}"));
         // A file of that name can only be the rest of a failed append: nothing in it was ever sent.
         let file = disk.create(&path)?;
-        disk.sync_directory(directory)?;
         Ok((Self::empty(path, first_sequence), file))
     }
 

@@ -75,6 +75,7 @@ impl LaneSpool {
             unproven: false,
             segments: VecDeque::new(),
             active: None,
+            unnamed: false,
             next_sequence: 1,
             acked_sequence: stored.acked_sequence,
             settled_sequence: stored.settled_sequence,

@@ -38,6 +38,8 @@ pub(super) struct LaneSpool {
     segments: VecDeque<Segment>,
     /// The last segment, open for appending; `None` when it must be opened (again) first.
     active: Option<Box<dyn DiskFile>>,
+    /// The last segment was made and its directory not synced since.
+    unnamed: bool,
     /// Appended, and not durable yet.
     tail: Tail,
     next_sequence: u64,
@@ -134,6 +136,7 @@ impl LaneSpool {
                 outcome => return outcome,
             }
         }
+        self.unnamed = true;
         let (segment, file) = Segment::create(self.disk.as_ref(), &self.directory, first_sequence)?;
         self.segments.push_back(segment);
         Ok(file)

@@ -207,9 +207,16 @@ impl LaneSpool {
             outcome?;
         }
         match &self.active {
-            Some(file) => file.sync_data(),
-            None => Err(io::Error::other("the spool has no segment to append to")),
+            Some(file) => file.sync_data()?,
+            None => return Err(io::Error::other("the spool has no segment to append to")),
         }
+        // After the contents, which many file systems make durable together with the name: before
+        // them it would cost as much again.
+        if self.unnamed {
+            self.disk.sync_directory(&self.directory)?;
+            self.unnamed = false;
+        }
+        Ok(())
     }
 
     fn write(&mut self, records: &[Record]) -> io::Result<()> {
