@@ -45,9 +45,21 @@ pub(super) struct Worker {
     intake: Option<Intake>,
     marks: Marks,
     prepared: Option<Prepared>,
+    /// Records of the block after, read while this one is inserted.
+    ahead: Ahead,
     committed_at: Instant,
     /// Pauses of the insert under way.
     backoff: Backoff,
+}
+
+/// See [`Worker::ahead`].
+#[derive(Default)]
+struct Ahead {
+    gathered: Gathered,
+    /// When the first of them was read.
+    since: Option<Instant>,
+    /// No more of them, for want of room or because the block is full.
+    ended: bool,
 }
 
 /// Why a partition is not written.
@@ -81,6 +93,7 @@ impl Worker {
             intake: None,
             marks: Marks::default(),
             prepared: None,
+            ahead: Ahead::default(),
             committed_at: Instant::now(),
         }
     }
@@ -154,6 +167,7 @@ impl Worker {
         self.intake = None;
         self.marks = Marks::default();
         self.prepared = None;
+        self.ahead = Ahead::default();
     }
 
     async fn pause(&mut self, pause: Duration) -> Result<(), Stop> {
@@ -257,23 +271,29 @@ impl Worker {
 
     /// Records from `begin` on, or `None` when the collector stops.
     async fn gather(&mut self, begin: i64) -> Result<Option<Gathered>, Stop> {
-        let config = &self.shared.config;
         let intake = match &mut self.intake {
             Some(intake) => intake,
             closed => closed.insert(self.shared.open(&self.source, begin)),
         };
         let mut draining = self.shared.draining.clone();
-        let first = tokio::select! {
-            biased;
-            _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
-            _ = draining.wait_for(|draining| *draining) => return Ok(None),
-            first = intake.next() => first?,
+        let flush = Duration::from_millis(self.shared.config.flush_interval_ms);
+        let ahead = std::mem::take(&mut self.ahead);
+        let mut gathered = ahead.gathered;
+        let deadline = if let Some(since) = ahead.since {
+            since + flush
+        } else {
+            let first = tokio::select! {
+                biased;
+                _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
+                _ = draining.wait_for(|draining| *draining) => return Ok(None),
+                first = intake.next() => first?,
+            };
+            let deadline = Instant::now() + flush;
+            let permit = self.shared.room_for_first(first.bytes, deadline).await;
+            gathered.push(first, permit);
+            deadline
         };
-        let deadline = Instant::now() + Duration::from_millis(config.flush_interval_ms);
-        let permit = self.shared.room_for_first(first.bytes, deadline).await;
-        let mut gathered = Gathered::default();
-        gathered.push(first, permit);
-        while gathered.rows() < config.block_max_rows && gathered.bytes() < config.block_max_bytes {
+        while !self.shared.is_full(&gathered) {
             let next = tokio::select! {
                 biased;
                 _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
@@ -325,6 +345,7 @@ impl Worker {
             to_offset = plan.end,
             "repeating the block that the owner before announced"
         );
+        self.ahead = Ahead::default();
         let intake = self
             .intake
             .insert(self.shared.open(&self.source, plan.begin));
@@ -393,8 +414,9 @@ impl Worker {
                 self.claim.doubt();
                 return Ok(());
             }
-            let outcome = patient.storage.insert(insert).await;
             let table = insert.table;
+            let ahead = (&mut self.ahead, &mut self.intake);
+            let outcome = beside(patient.storage.insert(insert), &self.shared, ahead).await;
             let done = tokio::select! {
                 done = patient.attempt(table, &mut self.backoff, outcome) => done,
                 _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
@@ -406,5 +428,39 @@ impl Worker {
         }
         self.claim.inserted();
         Ok(())
+    }
+}
+
+/// Does the insert, and reads on meanwhile: what comes next is decoded when the insert is done.
+async fn beside<T>(
+    insert: impl Future<Output = T>,
+    shared: &Shared,
+    (ahead, intake): (&mut Ahead, &mut Option<Intake>),
+) -> T {
+    let mut insert = std::pin::pin!(insert);
+    loop {
+        let full = shared.is_full(&ahead.gathered);
+        let Some(intake) = intake.as_mut().filter(|_| !full && !ahead.ended) else {
+            return insert.await;
+        };
+        let next = tokio::select! {
+            biased;
+            outcome = &mut insert => return outcome,
+            next = intake.next() => next,
+        };
+        match next.map(|next| (shared.room_ahead(next.bytes), next)) {
+            Ok((Some(permit), next)) => {
+                ahead.since.get_or_insert_with(Instant::now);
+                ahead.gathered.push(next, Some(permit));
+            }
+            Ok((None, next)) => {
+                intake.put_back(next);
+                ahead.ended = true;
+            }
+            // It is refused again when it is gathered: this block is finished first.
+            Err(_) => ahead.ended = true,
+        }
+        // There may be many records, and others have to get on too: the connection, for one.
+        tokio::task::consume_budget().await;
     }
 }

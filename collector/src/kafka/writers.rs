@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::block::{Counts, Source};
+use super::block::{Counts, Gathered, Source};
 use super::config::Config;
 use super::group::{Group, News};
 use super::intake::Intake;
@@ -87,6 +87,12 @@ impl Shared {
         )
     }
 
+    /// Whether a block takes no more records.
+    pub(super) const fn is_full(&self, gathered: &Gathered) -> bool {
+        gathered.rows() >= self.config.block_max_rows
+            || gathered.bytes() >= self.config.block_max_bytes
+    }
+
     fn units(&self, bytes: usize) -> u32 {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         units.clamp(1, self.room_units)
@@ -96,6 +102,12 @@ impl Shared {
     pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.room);
         room.try_acquire_many_owned(self.units(bytes)).ok()
+    }
+
+    /// Room for a record of a block after the next: half of all is left to blocks that are next.
+    pub(super) fn room_ahead(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let free = self.room.available_permits();
+        (free > self.room_units as usize / 2).then(|| self.room(bytes))?
     }
 
     /// Room for a partition's first record. When others hold all of it until the deadline, the
