@@ -13,13 +13,14 @@
 use std::io;
 use std::time::Instant;
 
-use super::LaneSpool;
+use super::{LaneSpool, SEGMENT_BYTES};
 use crate::spool::disk::{read_exactly, write_all_at};
 use crate::spool::record::{Record, SEQUENCE_MAX};
 use crate::spool::segment::Segment;
 
-/// Most bytes of records that wait to be synced.
-const TAIL_MAX_BYTES: u64 = 1024 * 1024;
+/// Records that wait are synced before another append once they have so many bytes: as many as fill a
+/// segment, so that one sync makes both durable. What is held without a disk stays below.
+const TAIL_MAX_BYTES: u64 = SEGMENT_BYTES;
 
 /// Numbers that are reserved at a time: an hour of heartbeats.
 const RESERVED_SEQUENCES: u64 = 360;
@@ -73,7 +74,7 @@ impl LaneSpool {
             return Ok(());
         };
         check_number(last.sequence)?;
-        let fits = self.tail.bytes + bytes_of(records) <= TAIL_MAX_BYTES;
+        let fits = self.tail.bytes < TAIL_MAX_BYTES;
         let written = self.tail.is_written() && !self.is_segment_full();
         let goes_on = self.tail.records.is_empty() || (fits && written);
         if !goes_on {
