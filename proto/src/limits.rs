@@ -19,6 +19,12 @@ pub const DICTIONARY_MAX_ENTRIES: usize = 16_384;
 /// Longest string anywhere in a batch, bytes. Agents cut longer ones at a character.
 pub const STRING_MAX_BYTES: usize = 1024;
 
+/// Most rules that an event can name.
+pub const EVENT_RULES_MAX: usize = 16;
+
+/// Longest id of a rule, bytes.
+pub const RULE_ID_MAX_BYTES: usize = 128;
+
 /// Longest agent id, bytes.
 pub const AGENT_ID_MAX_BYTES: usize = 128;
 

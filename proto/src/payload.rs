@@ -12,7 +12,8 @@ use zstd::bulk::{Compressor, Decompressor};
 use crate::clients::{self, ClientRow};
 use crate::exemplars::{ExemplarRow, SamplingRow};
 use crate::limits::{
-    BATCH_MAX_BYTES, BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, PAYLOAD_MAX_BYTES, STRING_MAX_BYTES,
+    BATCH_MAX_BYTES, BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, EVENT_RULES_MAX, PAYLOAD_MAX_BYTES,
+    RULE_ID_MAX_BYTES, STRING_MAX_BYTES,
 };
 use crate::requests::{self, RequestRow};
 use crate::series::SeriesTable;
@@ -425,12 +426,12 @@ fn check_counts(raw: &[u8]) -> Result<(), DecodeError> {
 }
 
 pub(crate) fn check_string(what: &'static str, text: &str) -> Result<(), DecodeError> {
-    if text.len() > STRING_MAX_BYTES {
-        return Err(DecodeError::TooLarge {
-            what,
-            got: text.len(),
-            limit: STRING_MAX_BYTES,
-        });
+    check_length(what, text.len(), STRING_MAX_BYTES)
+}
+
+const fn check_length(what: &'static str, got: usize, limit: usize) -> Result<(), DecodeError> {
+    if got > limit {
+        return Err(DecodeError::TooLarge { what, got, limit });
     }
     Ok(())
 }
@@ -443,6 +444,10 @@ fn security_row(
     check_string("target_user", &event.target_user)?;
     check_string("source_address", &event.source_address)?;
     check_string("detail", &event.detail)?;
+    check_length("rules of an event", event.rules.len(), EVENT_RULES_MAX)?;
+    for rule in &event.rules {
+        check_length("id of a rule", rule.len(), RULE_ID_MAX_BYTES)?;
+    }
     if event.event_id.len() != EVENT_ID_BYTES {
         return Err(DecodeError::Length {
             what: "event_id",

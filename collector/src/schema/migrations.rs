@@ -77,4 +77,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(35, "0035_probe.sql"),
     file!(37, "0037_presence_hours.sql"),
     file!(38, "0038_service_hours.sql"),
+    file!(39, "0039_security_rules.sql"),
 ];

@@ -74,6 +74,7 @@ pub fn build_with(origin: &Origin, entries: &[Entry], beside: Beside<'_>) -> Vec
             tables::exemplars::exemplars(origin, entries),
             tables::exemplars::sampling(origin, entries),
             tables::security::insert(origin, entries),
+            tables::security::arrivals(origin, entries),
             tables::presence::heartbeats(origin, entries),
             tables::presence::arrivals(origin, entries),
             tables::presence::lane_states(origin, entries),

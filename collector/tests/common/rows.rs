@@ -89,6 +89,7 @@ pub(crate) fn contents(lane: Lane, sequence: u64, next_sequence: u64) -> Content
                         source_port: 65_535,
                         process_id: 42,
                         records: u64::MAX - u64::from(row),
+                        rules: (0..row % 3).map(|rule| format!("rule-{rule}")).collect(),
                         ..SecurityEvent::default()
                     },
                     kind: "ssh_login".to_owned(),

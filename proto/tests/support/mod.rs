@@ -4,7 +4,9 @@
 use crmscope_proto::catalog::{Presence, SeriesKind};
 use crmscope_proto::clients::ClientRow;
 use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
-use crmscope_proto::limits::{CLIENT_WINDOW_MS, REQUEST_BUCKET_MS, STRING_MAX_BYTES};
+use crmscope_proto::limits::{
+    CLIENT_WINDOW_MS, EVENT_RULES_MAX, REQUEST_BUCKET_MS, STRING_MAX_BYTES,
+};
 use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
@@ -265,9 +267,10 @@ pub(crate) fn security_row() -> impl Strategy<Value = SecurityRow> {
         ),
         [text(), text(), text(), text()],
         [text(), text(), text()],
+        vec("[a-z0-9-]{1,40}", 0..=EVENT_RULES_MAX),
     )
         .prop_map(
-            |((event_id, time_ms, numbers, records), texts, [kind, service, method])| {
+            |((event_id, time_ms, numbers, records), texts, [kind, service, method], rules)| {
                 let [user, target_user, source_address, detail] = texts;
                 SecurityRow {
                     event: SecurityEvent {
@@ -285,6 +288,7 @@ pub(crate) fn security_row() -> impl Strategy<Value = SecurityRow> {
                         target_user,
                         source_address,
                         detail,
+                        rules,
                         ..SecurityEvent::default()
                     },
                     kind,

@@ -68,7 +68,47 @@ pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     native.u32("count", event().map(|event| event.count.max(1)));
     native.u64("records", event().map(|event| event.records));
     native.string("detail", event().map(|event| event.detail.as_bytes()));
+    let rules: Vec<Vec<&str>> = event()
+        .map(|event| event.rules.iter().map(String::as_str).collect())
+        .collect();
+    native.string_arrays("rules", &rules);
     Some(Insert::new("security_events", origin, rows.len(), native))
+}
+
+/// What each rule matched, for whoever correlates: a row for each event and rule.
+#[must_use]
+pub fn arrivals(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
+    let rows: Vec<(&str, &str, &SecurityRow)> = entries
+        .iter()
+        .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
+        .flat_map(|(agent_id, contents)| contents.security.iter().map(move |row| (agent_id, row)))
+        .flat_map(|(agent_id, row)| {
+            let rules = row.event.rules.iter();
+            rules.map(move |rule| (rule.as_str(), agent_id, row))
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let each = || rows.iter().map(|(.., row)| *row);
+    let event = || rows.iter().map(|(.., row)| &row.event);
+    let mut native = Block::new(rows.len(), 96);
+    native.text("rule", rows.iter().map(|(rule, ..)| *rule));
+    native.datetime_ms("ts", event().map(|event| event.time_ms));
+    native.text("agent_id", rows.iter().map(|(_, agent_id, _)| *agent_id));
+    native.text("kind", each().map(|row| row.kind.as_str()));
+    native.text("service", each().map(|row| row.service.as_str()));
+    native.text("method", each().map(|row| row.method.as_str()));
+    native.string("user", event().map(|event| event.user.as_bytes()));
+    native.string(
+        "target_user",
+        event().map(|event| event.target_user.as_bytes()),
+    );
+    native.string(
+        "source_address",
+        event().map(|event| event.source_address.as_bytes()),
+    );
+    Some(Insert::new("security_arrivals", origin, rows.len(), native))
 }
 
 fn narrow<T: TryFrom<u32> + Default>(value: u32) -> T {
