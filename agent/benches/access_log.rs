@@ -1,10 +1,14 @@
 //! What reading an access log costs: lines per second of the requests source, beside a bare scan
-//! for newlines in the same bytes. One thread that never sleeps, so time is CPU time.
+//! for newlines in the same bytes, and with fifty rules for requests that match none of the lines. One thread that never sleeps, so time is CPU time.
+
+mod rule_sets;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use crmscope_agent::rules::Rules;
 use crmscope_agent::sources::requests::formats::LineParser as _;
 use crmscope_agent::sources::requests::formats::nginx::Nginx;
 use crmscope_agent::sources::requests::{Config, Format, From, LogConfig, RequestsSource};
@@ -45,7 +49,7 @@ fn log(latency: bool) -> Vec<u8> {
 }
 
 /// Everything from opening the file to rows.
-fn read(path: &str) -> u64 {
+fn read(path: &str, rules: &Arc<Rules>) -> u64 {
     let config = Config {
         from: From::Start,
         logs: vec![LogConfig {
@@ -54,7 +58,7 @@ fn read(path: &str) -> u64 {
         }],
         ..Config::default()
     };
-    let mut source = RequestsSource::new(&config);
+    let mut source = RequestsSource::new(&config).with_rules(rules);
     let statistics = SourceStatistics::default();
     let mut contents = Contents::default();
     let moment = Moment {
@@ -70,6 +74,7 @@ fn read(path: &str) -> u64 {
     }
     let mut rows = Rows::new(&mut contents, &statistics);
     source.drain(moment, &mut rows);
+    assert_eq!(contents.security, Vec::new(), "no line matches a rule");
     contents.requests.iter().map(|row| row.requests).sum()
 }
 
@@ -83,7 +88,8 @@ fn access_log(criterion: &mut Criterion) {
         std::fs::write(&path, &bytes).expect("the log is written");
         let path = path.to_str().expect("the path is UTF-8").to_owned();
         group.throughput(Throughput::Elements(LINES as u64));
-        assert_eq!(read(&path), LINES as u64);
+        let (none, fifty) = (Arc::default(), rule_sets::web(50));
+        assert_eq!(read(&path, &none), LINES as u64);
         group.bench_function(format!("{name}/newlines_only"), |bencher| {
             bencher.iter(|| memchr::memchr_iter(b'\n', black_box(&bytes)).count());
         });
@@ -103,7 +109,10 @@ fn access_log(criterion: &mut Criterion) {
             });
         });
         group.bench_function(format!("{name}/source"), |bencher| {
-            bencher.iter(|| read(black_box(&path)));
+            bencher.iter(|| read(black_box(&path), &none));
+        });
+        group.bench_function(format!("{name}/source_with_50_rules"), |bencher| {
+            bencher.iter(|| read(black_box(&path), &fifty));
         });
     }
     group.finish();

@@ -95,7 +95,7 @@ fn read_config(text: &[u8]) {
             return;
         }
     };
-    drop(config.sources.build());
+    drop(config.sources.build(&std::sync::Arc::default()));
     let written = serde_json::to_value(&config).expect("a configuration can be written");
     let again: Config = serde_json::from_value(written.clone()).expect("and read again");
     assert_eq!(again.validate(), Ok(()));

@@ -9,6 +9,7 @@ pub mod clock;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 pub mod outbox;
+pub mod rules;
 pub mod runtime;
 pub mod sources;
 pub mod spool;
@@ -22,6 +23,7 @@ use crmscope_proto::{Id, check_agent_id};
 use serde::{Deserialize, Serialize};
 
 use outbox::Outbox;
+use rules::{Rules, Surroundings};
 use runtime::Agent;
 use spool::{Opening, Origin};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub budget: runtime::budget::Config,
     /// What is measured.
     pub sources: sources::config::Config,
+    /// What security events and requests are asked about.
+    pub rules: rules::Config,
 }
 
 /// Form of log lines.
@@ -80,6 +84,7 @@ impl Default for Config {
             spool: spool::Config::default(),
             budget: runtime::budget::Config::default(),
             sources: sources::config::Config::default(),
+            rules: rules::Config::default(),
         }
     }
 }
@@ -144,7 +149,14 @@ impl Config {
         self.intervals.validate()?;
         self.spool.validate()?;
         self.budget.validate(self.spool.total_bytes())?;
-        self.sources.validate()
+        self.sources.validate()?;
+        self.rules.validate()
+    }
+
+    /// What rules are chosen by.
+    #[must_use]
+    pub fn rule_surroundings(&self) -> Surroundings {
+        self.sources.rule_surroundings(&self.agent_id)
     }
 
     /// Opens the spool and makes the sources.
@@ -177,13 +189,18 @@ impl Config {
             boot_id: sources::host::facts::boot_id().map_err(BuildError::Boot)?,
             start_id: Id(fastrand::u128(..).to_le_bytes()),
         };
+        let rules = Rules::new(
+            &self.rules,
+            self.sources.rule_surroundings(&origin.agent_id),
+        );
         let outbox = match opened {
             Some(opened) => Outbox::new(opened.spool, opened.lost, origin),
             None => Outbox::closed(opening, origin),
         };
         Ok(Agent {
             outbox: Arc::new(outbox.with_aside()?),
-            sources: self.sources.build(),
+            sources: self.sources.build(&rules),
+            rules,
             intervals: self.intervals,
             uplink: self.collector,
             budget: self.budget,

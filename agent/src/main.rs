@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand};
+use crmscope_agent::rules;
 use crmscope_agent::sources::requests::Format;
 use crmscope_agent::sources::requests::try_log::{self, Options};
 use crmscope_agent::{Config, LogFormat, runtime};
@@ -42,6 +43,21 @@ enum Command {
     /// Exit status: 0 when there was a request and every line was understood, 1 when not, or when
     /// the log could not be read.
     TryLog(TryLog),
+    /// Read Sigma rules and say what is wrong with them.
+    ///
+    /// Exit status: 0 when there is a rule and all are good, 1 when not.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+}
+
+#[derive(Subcommand)]
+enum RulesCommand {
+    /// Print file, line and reason of each rule that is refused.
+    Check {
+        /// Directories instead of those of the configuration.
+        #[arg(value_name = "DIR")]
+        directories: Vec<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -72,6 +88,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Some(Command::TryLog(options)) => try_log(options),
+        Some(Command::Rules(RulesCommand::Check { directories })) => {
+            check_rules(&arguments, directories)
+        }
         _ => start(&arguments).map(|()| ExitCode::SUCCESS),
     };
     match result {
@@ -96,12 +115,27 @@ fn try_log(options: &TryLog) -> anyhow::Result<ExitCode> {
         max_lines: options.lines,
         show_lines: options.show_lines,
     })?;
-    match std::io::stdout().write_all(outcome.text.as_bytes()) {
+    print(&outcome.text, outcome.good)
+}
+
+fn check_rules(arguments: &Arguments, directories: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref())?;
+    let surroundings = config.rule_surroundings();
+    let directories = match directories {
+        [] => &config.rules.directories,
+        given => given,
+    };
+    let outcome = rules::check::run(directories, &surroundings).map_err(anyhow::Error::msg)?;
+    print(&outcome.text, outcome.good)
+}
+
+fn print(text: &str, good: bool) -> anyhow::Result<ExitCode> {
+    match std::io::stdout().write_all(text.as_bytes()) {
         // Whoever reads it has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         result => result.context("cannot write to standard output")?,
     }
-    Ok(if outcome.good {
+    Ok(if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -283,6 +283,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "unit_states" => &["app-01\tcrm.service\tfailed\t1\t"],
             "container_usage" => &["app-01\t0123456789ab\t\tdocker\t", "\t4096\t8192\t0.5\t"],
             "sensor_hottest" => &["app-01\tcoretemp\thwmon0\ttemp1\t45.5"],
+            "rules_in_force" => &["app-01\t\t\t0\t0\t0\t0\t0"],
             "clock_offsets" => &["app-01\t", "\tchronyd\t1\t-500000\t200000\t"],
             _ => &[],
         };

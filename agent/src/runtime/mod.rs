@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::outbox::Outbox;
+use crate::rules::Rules;
 use crate::sources::units::Manager;
 use crate::sources::{Source, Worker};
 use crate::uplink::{self, Uplink};
@@ -37,6 +38,8 @@ const HELD_PART: u64 = 4;
 pub struct Agent {
     /// Where batches go.
     pub outbox: Arc<Outbox>,
+    /// What events are asked about; the sources have it as well.
+    pub rules: Arc<Rules>,
     /// What is measured.
     pub sources: Vec<Box<dyn Source>>,
     /// How often things happen.
@@ -54,6 +57,8 @@ pub struct Agent {
 /// # Errors
 /// When a thread cannot be started.
 pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    // Before events are read, so that the first of them are asked about too.
+    agent.rules.begin().await;
     let surroundings = Surroundings {
         outbox: Arc::clone(&agent.outbox),
         gatherer: Arc::new(Gatherer::new(agent.budget.memory_max_bytes / HELD_PART)),
@@ -104,6 +109,7 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         watches,
         Arc::clone(&clock_offset),
         budget,
+        Arc::clone(&agent.rules),
     );
     let mut uplink = Uplink::new(
         agent.uplink,
@@ -122,6 +128,7 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         () = supervisor.run() => {}
         () = uplink.run() => {}
         () = run_aside(aside.as_mut()) => {}
+        () = agent.rules.watch() => {}
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
 

@@ -13,6 +13,7 @@ use super::budget::watch::BudgetWatch;
 use super::budget::{Budget, meter};
 use super::worker::{SourceWatch, Surroundings};
 use crate::clock;
+use crate::rules::Rules;
 use crate::sources::{Moment, Rows, SourceStatistics};
 
 /// Longest time between two looks at the sources and at intervals the collector changed.
@@ -62,6 +63,7 @@ pub struct Supervisor {
     flushed: Instant,
     own_statistics: SourceStatistics,
     budget: BudgetWatch,
+    rules: Arc<Rules>,
 }
 
 impl Supervisor {
@@ -72,6 +74,7 @@ impl Supervisor {
         watches: Vec<Arc<SourceWatch>>,
         clock_offset: Arc<ClockOffset>,
         budget: Budget,
+        rules: Arc<Rules>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -86,6 +89,7 @@ impl Supervisor {
             clock_offset,
             beat: 0,
             own_statistics: SourceStatistics::default(),
+            rules,
         }
     }
 
@@ -190,6 +194,7 @@ impl Supervisor {
             config_version: self.surroundings.settings.version(),
             goodbye: goodbye.is_some(),
             host_stops: goodbye.is_some_and(|goodbye| goodbye.host_stops),
+            rules: self.rules.state(),
             // The outbox says how its lanes and its disk do.
             ..Heartbeat::default()
         }

@@ -15,6 +15,7 @@ use super::gatherer::Gatherer;
 use super::settings::Settings;
 use crate::outbox::Outbox;
 use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
+use crate::spool::SpoolError;
 
 /// Rows a source with a position may hold while the disk refuses; then it stops reading.
 const HELD_MAX_ITEMS: usize = 100_000;
@@ -343,15 +344,33 @@ impl Task {
             );
             return;
         };
-        let outcome = surroundings
-            .outbox
-            .append(self.source.lane(), &self.held, position);
+        // First the events: with the position, their lines count as read.
+        let outcome = self.flush_events(surroundings).and_then(|()| {
+            let outbox = &surroundings.outbox;
+            outbox.append(self.source.lane(), &self.held, position)
+        });
         self.refused = outcome.is_err();
         match outcome {
             Ok(()) => self.held = Contents::default(),
             // Rows and position stay together: both are given again at the next flush.
             Err(error) => self.complain("batch cannot be spooled; it is held", error.to_string()),
         }
+    }
+
+    /// Makes a batch of what a source of another lane found for the security lane.
+    fn flush_events(&mut self, surroundings: &Surroundings) -> Result<(), SpoolError> {
+        if self.source.lane() == Lane::Security || self.held.security.is_empty() {
+            return Ok(());
+        }
+        let events = Contents {
+            security: std::mem::take(&mut self.held.security),
+            ..Contents::default()
+        };
+        let outcome = surroundings.outbox.append(Lane::Security, &events, None);
+        if outcome.is_err() {
+            self.held.security = events.security;
+        }
+        outcome
     }
 
     fn finish(&mut self, surroundings: &Surroundings) {

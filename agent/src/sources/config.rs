@@ -1,5 +1,7 @@
 //! Settings of the sources, and the one table that lists them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Source;
@@ -14,6 +16,7 @@ use super::security::{self, SecuritySource};
 use super::sensors::{self, SensorsSource};
 use super::transport::{self, TransportSource};
 use super::units::{self, UnitsSource};
+use crate::rules::{Rules, Surroundings};
 
 /// One section for each source.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -80,9 +83,25 @@ impl Config {
         self.security.validate()
     }
 
+    /// What rules are chosen by.
+    #[must_use]
+    pub fn rule_surroundings(&self, host: &str) -> Surroundings {
+        let requests = self.requests.enabled.then_some(&self.requests.logs);
+        let security = self.security.enabled.then_some(&self.security.logs);
+        let formats = requests.into_iter().flatten();
+        let formats = formats.map(|log| log.format.name().to_owned());
+        let applications = security.into_iter().flatten();
+        let applications = applications.map(|log| log.service_name().to_owned());
+        Surroundings {
+            host: host.to_owned(),
+            products: formats.chain(applications).collect(),
+            reads_access_logs: requests.is_some_and(|logs| !logs.is_empty()),
+        }
+    }
+
     /// The table of sources: adding one is a new file and a line here.
     #[must_use]
-    pub fn build(&self) -> Vec<Box<dyn Source>> {
+    pub fn build(&self, rules: &Arc<Rules>) -> Vec<Box<dyn Source>> {
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         if self.host.enabled {
             sources.push(Box::new(HostSource::new(&self.host)));
@@ -112,10 +131,14 @@ impl Config {
             sources.push(Box::new(ProbesSource::new(&self.probes)));
         }
         if self.requests.enabled {
-            sources.push(Box::new(RequestsSource::new(&self.requests)));
+            sources.push(Box::new(
+                RequestsSource::new(&self.requests).with_rules(rules),
+            ));
         }
         if self.security.enabled {
-            sources.push(Box::new(SecuritySource::new(&self.security)));
+            sources.push(Box::new(
+                SecuritySource::new(&self.security).with_rules(rules),
+            ));
         }
         sources
     }

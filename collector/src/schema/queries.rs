@@ -102,6 +102,8 @@ queries! {
     PROCESS_GROUPS = "process_groups";
     /// Rows found against rows the ledger says were stored.
     ROW_COUNT_PROOF = "row_count_proof";
+    /// Which rules agents have.
+    RULES_IN_FORCE = "rules_in_force";
     /// Temperatures nearest to critical.
     SENSOR_HOTTEST = "sensor_hottest";
     /// How available services were, by days.

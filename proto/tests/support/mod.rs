@@ -11,7 +11,9 @@ use crmscope_proto::payload::{Contents, SecurityRow};
 use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
 use crmscope_proto::sketch::{INDEX_MAX, Sketch};
-use crmscope_proto::v1::{Batch, ClockReading, DropRange, Heartbeat, LaneState, SecurityEvent};
+use crmscope_proto::v1::{
+    Batch, ClockReading, DropRange, Heartbeat, LaneState, RulesState, SecurityEvent,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -319,6 +321,20 @@ fn lane_state() -> impl Strategy<Value = LaneState> {
     })
 }
 
+fn rules_state() -> impl Strategy<Value = RulesState> {
+    (vec(figure(), 4), any::<[u32; 3]>()).prop_map(|(figures, [rules, usable_rules, refused])| {
+        RulesState {
+            version: figures[0],
+            attempted_version: figures[1],
+            rules,
+            usable_rules,
+            refused,
+            matched_events: figures[2],
+            unnamed_rules: figures[3],
+        }
+    })
+}
+
 /// Any heartbeat.
 pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     (
@@ -328,9 +344,18 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         proptest::option::of(time_ms()),
         any::<[bool; 2]>(),
         0..7,
+        proptest::option::of(rules_state()),
     )
         .prop_map(
-            |(clock, figures, lanes, clock_offset_ms, [goodbye, host_stops], spool_state)| {
+            |(
+                clock,
+                figures,
+                lanes,
+                clock_offset_ms,
+                [goodbye, host_stops],
+                spool_state,
+                rules,
+            )| {
                 Heartbeat {
                     clock,
                     uptime_ms: figures[0],
@@ -343,6 +368,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                     goodbye,
                     spool_state,
                     host_stops,
+                    rules,
                 }
             },
         )

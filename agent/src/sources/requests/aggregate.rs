@@ -125,6 +125,12 @@ impl Aggregator {
         u32::try_from(position).unwrap_or(0)
     }
 
+    /// Name of a service.
+    pub(super) fn name_of(&self, service: u32) -> &str {
+        let found = self.services.get(service as usize);
+        found.map_or(OTHER, |service| &service.name)
+    }
+
     /// Counts a request.
     pub(super) fn count(
         &mut self,

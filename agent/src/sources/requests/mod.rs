@@ -6,7 +6,8 @@
 //! Promises that every complete line of a followed log is counted once, in the 10-second bucket of
 //! its own time, under `OTHER` or `INVALID` where a bound or garbage forbids more; that a line it
 //! does not understand is counted as unparsed and nothing is made of it; and that raw lines,
-//! ids and addresses never leave, nor queries, unless the operator asks for them. Leaves following files to [`super::tail`].
+//! ids and addresses never leave, nor queries, unless the operator asks for them or a rule matches a
+//! request ([`matches`]): a security event tells the client's address, as those of logins do. Leaves following files to [`super::tail`].
 
 mod aggregate;
 pub mod clients;
@@ -22,13 +23,16 @@ mod health;
 mod key_hasher;
 mod learned;
 pub mod line;
+mod matches;
 mod network;
 mod redact;
 mod route;
 #[cfg(test)]
 mod tests;
 pub mod try_log;
+mod web;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crmscope_proto::Lane;
@@ -36,8 +40,10 @@ use crmscope_proto::catalog::SourceMetric;
 use crmscope_proto::limits::{TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
 
 use super::line_counts::LineCounts;
+use super::security::web::Place;
 use super::tail::{Limits, LineSink, Loss, Stretch, Tailers};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::rules::{RuleSet, Rules};
 use crate::runtime::budget::{Economy, Subject};
 use aggregate::Aggregator;
 pub use config::{Config, Format, From, LogConfig};
@@ -45,6 +51,7 @@ use configured::Configured;
 pub use fields::{Fields, LatencyUnit};
 use formats::{LineParser, Reading};
 use health::Health;
+use matches::Matches;
 
 /// Read in a run: some ten thousand lines, a few hundredths of a second.
 const RUN_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -65,6 +72,7 @@ pub struct RequestsSource {
     aggregator: Aggregator,
     /// One for each followed file, which the tailer bounds.
     readers: Vec<Reader>,
+    matches: Matches,
 }
 
 /// What is known of a followed file.
@@ -109,7 +117,15 @@ impl RequestsSource {
             tailer: Tailers::new(patterns, limits),
             aggregator: Aggregator::new(config, random),
             readers: Vec::new(),
+            matches: Matches::default(),
         }
+    }
+
+    /// The same, with rules that requests are asked about.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &Arc<Rules>) -> Self {
+        self.matches = Matches::of(rules);
+        self
     }
 }
 
@@ -148,6 +164,9 @@ impl Source for RequestsSource {
             routes: &self.routes,
             aggregator: &mut self.aggregator,
             readers: &mut self.readers,
+            set: self.matches.set(),
+            matches: &mut self.matches,
+            path: String::new(),
             now_ms: moment.wall_ms,
             current: 0,
             counts: LineCounts::default(),
@@ -159,6 +178,8 @@ impl Source for RequestsSource {
 
     fn drain(&mut self, moment: Moment, rows: &mut Rows<'_>) {
         self.aggregator.drain(moment.wall_ms, rows.contents());
+        self.matches
+            .drain(moment.wall_ms, &mut rows.contents().security);
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
@@ -178,6 +199,11 @@ struct Counting<'a> {
     routes: &'a [Configured],
     aggregator: &'a mut Aggregator,
     readers: &'a mut Vec<Reader>,
+    /// Where there are rules for requests.
+    set: Option<Arc<RuleSet>>,
+    matches: &'a mut Matches,
+    /// The file whose lines come, where there are rules.
+    path: String,
     now_ms: i64,
     /// Position in `readers`.
     current: usize,
@@ -186,10 +212,14 @@ struct Counting<'a> {
 
 impl LineSink for Counting<'_> {
     fn ready(&self) -> bool {
-        self.aggregator.ready()
+        self.aggregator.ready() && self.matches.ready()
     }
 
     fn begin(&mut self, stretch: &Stretch<'_>) {
+        if self.set.is_some() {
+            self.path.clear();
+            self.path.push_str(&stretch.path.to_string_lossy());
+        }
         let known = |reader: &Reader| reader.number == stretch.number;
         self.current = self.readers.iter().position(known).unwrap_or_else(|| {
             let log = &self.logs[stretch.pattern];
@@ -214,7 +244,7 @@ impl LineSink for Counting<'_> {
         });
     }
 
-    fn line(&mut self, _offset: u64, line: &[u8]) {
+    fn line(&mut self, offset: u64, line: &[u8]) {
         self.counts.line();
         let Some(reader) = self.readers.get_mut(self.current) else {
             self.counts.unparsed();
@@ -239,6 +269,21 @@ impl LineSink for Counting<'_> {
             self.counts
                 .drop_line(SourceMetric::LostUntimelyLines, bytes);
             return;
+        }
+        if let Some(set) = &self.set
+            && let Some(sieve) = set.sieve()
+            && matches::may_match(sieve, line, &parsed)
+        {
+            let reading = matches::Reading {
+                format: self.logs[reader.pattern].format,
+                service: self.aggregator.name_of(reader.service),
+                place: Place {
+                    path: &self.path,
+                    offset,
+                    line,
+                },
+            };
+            self.matches.look(set, &parsed, &reading);
         }
         self.aggregator.count(
             reader.service,

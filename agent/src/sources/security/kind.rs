@@ -4,7 +4,8 @@
 //! 2004 Detection Finding (1 create), 3001 Account Change (1 create, 2 enable, 3 password change,
 //! 4 password reset, 6 delete, 9 lock), 3002 Authentication (1 logon, 2 logoff), 3003 Authorize
 //! Session (1 assign privileges), 3006 Group Management (3 add user, 4 remove user, 5 delete,
-//! 6 create), 6001 Web Resources Activity (7 export), 6002 Application Lifecycle (3 start, 4 stop);
+//! 6 create), 4002 HTTP Activity (1 connect,
+//! 2 delete, 3 get, 4 head, 5 options, 6 post, 7 put, 8 trace), 6001 Web Resources Activity (7 export), 6002 Application Lifecycle (3 start, 4 stop);
 //! 99 is an activity that the class does not number.
 //!
 //! Severity: 1 for what is as it should be (logins that succeed, ends of sessions, commands that
@@ -140,6 +141,9 @@ kinds! {
     AuditRuleMatched = "audit_rule_matched", 0, 99;
     /// A program ran that a rule with a key watches for.
     AuditProgramRun = "audit_program_run", 1007, 1;
+
+    /// A request that a rule matched; the activity is that of its method.
+    WebRequest = "web_request", 4002, 99;
 }
 
 impl Kind {

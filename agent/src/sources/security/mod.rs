@@ -24,12 +24,15 @@ mod logs;
 mod message;
 mod privileges;
 mod reading;
+mod rules;
 mod sink;
 mod sshd;
 mod syslog;
 #[cfg(test)]
 mod tests;
+pub(in crate::sources) mod web;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crmscope_proto::Lane;
@@ -40,10 +43,12 @@ use super::line_counts::LineCounts;
 use super::tail::zone::Zone;
 use super::tail::{Limits, Tailers};
 use super::{Moment, Rows, Source, SourceError, Worker};
+use crate::rules::Rules;
 pub use config::{Condition, Config, Fields, JournalMode, KindOf, LogConfig, LogFormat};
 use journal::{Journal, Position, Reading};
 use logs::FollowedLog;
 use logs::sink::LogSink;
+use rules::Asking;
 use sink::Sink;
 
 /// Version of [`Checkpoint`]; those without one are of the first.
@@ -84,6 +89,7 @@ pub struct SecuritySource {
     followed_first: bool,
     restored: Checkpoint,
     held: Vec<SecurityRow>,
+    rules: Arc<Rules>,
 }
 
 impl SecuritySource {
@@ -99,7 +105,15 @@ impl SecuritySource {
             followed_first: false,
             restored: Checkpoint::default(),
             held: Vec::new(),
+            rules: Arc::default(),
         }
+    }
+
+    /// The same, with rules that events are asked about.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &Arc<Rules>) -> Self {
+        self.rules = Arc::clone(rules);
+        self
     }
 
     /// Decides where events come from.
@@ -161,6 +175,7 @@ impl SecuritySource {
         }
         let mut sink = Sink {
             held: &mut self.held,
+            asking: Asking::of(&self.rules),
             zone: &self.zone,
             now_ms: moment.wall_ms,
             path: String::new(),
@@ -184,6 +199,7 @@ impl SecuritySource {
         }
         let mut sink = LogSink {
             held: &mut self.held,
+            asking: Asking::of(&self.rules),
             logs: &mut self.logs,
             now_ms: moment.wall_ms,
             path: String::new(),

@@ -10,7 +10,9 @@ use super::event::{Event, Kind, Meaning, Origin, event_id, row};
 use super::journal::EntrySink;
 use super::message::{self, Program};
 use super::reading::Outcome;
+use super::rules::Asking;
 use super::syslog;
+use crate::rules::Class;
 use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::zone::Zone;
 use crate::sources::tail::{LineSink, Loss, Stretch};
@@ -24,6 +26,7 @@ const EVENT_MAX_AGE_MS: i64 = TIMESTAMP_MAX_PAST_MS - 24 * 3_600_000;
 /// Takes lines and entries, and holds their events.
 pub(super) struct Sink<'a> {
     pub(super) held: &'a mut Vec<SecurityRow>,
+    pub(super) asking: Asking<'a>,
     pub(super) zone: &'a Zone,
     pub(super) now_ms: i64,
     /// The file whose lines come.
@@ -37,7 +40,8 @@ impl Sink<'_> {
             Meaning::Nothing => {}
             Meaning::Unknown => self.counts.unparsed(),
             Meaning::Event(event) if trusted || needs_no_trust(&event) => {
-                hold(self.held, &mut self.counts, &event, origin, self.now_ms);
+                let row = hold(self.held, &mut self.counts, &event, origin, self.now_ms);
+                self.asking.ask(Class::Auth, origin.service, row, text);
             }
             // Forged: logged under sshd's name by somebody else.
             Meaning::Event(_) => {
@@ -62,25 +66,29 @@ impl Sink<'_> {
                     event_id: event_id(&[b"journal", cursor.as_bytes()]),
                 };
                 let event = reading.event();
-                hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
+                let row = hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
+                let text = record.unwrap_or_default();
+                self.asking.ask(Class::Audit, "", row, text);
             }
         }
     }
 }
 
-/// Holds the row of an event, unless it is too old or too far ahead for a collector.
-pub(super) fn hold(
-    held: &mut Vec<SecurityRow>,
+/// Holds the row of an event and lends it, unless it is too old or too far ahead for a collector.
+pub(super) fn hold<'h>(
+    held: &'h mut Vec<SecurityRow>,
     counts: &mut LineCounts,
     event: &Event<'_>,
     origin: &Origin<'_>,
     now_ms: i64,
-) {
+) -> Option<&'h mut SecurityRow> {
     let age_ms = now_ms.saturating_sub(origin.time_ms);
     if (-TIMESTAMP_MAX_FUTURE_MS..=EVENT_MAX_AGE_MS).contains(&age_ms) {
         held.push(row(event, origin));
+        held.last_mut()
     } else {
         counts.drop_line(SourceMetric::LostUntimelyLines, 0);
+        None
     }
 }
 

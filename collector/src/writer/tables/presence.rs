@@ -1,7 +1,7 @@
 //! `heartbeats` and `lane_states`.
 
 use crmscope_proto::Id;
-use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, SpoolState};
+use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, RulesState, SpoolState};
 
 use crate::judge::Entry;
 use crate::writer::block::{Insert, Origin, uuid_order};
@@ -61,7 +61,7 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     let identity = || rows.iter().map(|(entry, ..)| &entry.identity);
     let beat = || rows.iter().map(|(_, beat, _)| *beat);
     let clock = || rows.iter().map(|(.., clock)| clock);
-    let mut native = Block::new(rows.len(), 144);
+    let mut native = Block::new(rows.len(), 192);
     native.text("agent_id", identity().map(|id| id.agent_id.as_str()));
     native.uuid("boot_id", identity().map(|id| id.boot_id));
     native.uuid("start_id", identity().map(|id| id.start_id));
@@ -78,6 +78,21 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     );
     native.nullable_i64("clock_offset_ms", beat().map(|beat| beat.clock_offset_ms));
     native.u64("config_version", beat().map(|beat| beat.config_version));
+    let rules = || beat().map(|beat| beat.rules.unwrap_or_default());
+    native.u64("rules_version", rules().map(|rules| rules.version));
+    native.u64(
+        "rules_attempted_version",
+        rules().map(|rules| rules.attempted_version),
+    );
+    let number = |of: fn(RulesState) -> u32| rules().map(of);
+    native.u32("rules", number(|rules| rules.rules));
+    native.u32("rules_usable", number(|rules| rules.usable_rules));
+    native.u32("rules_refused", number(|rules| rules.refused));
+    native.u64(
+        "rules_matched_events",
+        rules().map(|rules| rules.matched_events),
+    );
+    native.u64("rules_unnamed", rules().map(|rules| rules.unnamed_rules));
     native.u8("goodbye", beat().map(goodbye));
     native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
     native.datetime_ms(

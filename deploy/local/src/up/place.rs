@@ -13,6 +13,9 @@ use tokio::process::Command;
 use super::Arguments;
 use super::binaries::Binaries;
 
+/// The rules of this repository.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
+
 /// nginx's access log on Debian and its like; watched when it is there and nothing else was asked for.
 const USUAL_LOG: &str = "/var/log/nginx/access.log";
 
@@ -157,6 +160,7 @@ impl Place {
             self.ports[1],
             self.root.join("agent.token"),
         );
+        let _ = writeln!(text, "[rules]\ndirectories = [{RULES:?}]");
         text.push_str("[sources.requests]\n");
         // A log that was named is wanted whole; the usual one only from now on.
         let _ = writeln!(

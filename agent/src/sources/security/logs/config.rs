@@ -187,6 +187,17 @@ impl LogConfig {
         }
     }
 
+    /// Service of events that do not name their own; empty where none is configured and needs to be.
+    #[must_use]
+    pub fn service_name(&self) -> &str {
+        let usual = match self.format {
+            LogFormat::Odoo => "odoo",
+            LogFormat::SuiteCrm => "suitecrm",
+            LogFormat::Json | LogFormat::Regex => "",
+        };
+        self.service.as_deref().unwrap_or(usual)
+    }
+
     /// Whether the values make sense.
     ///
     /// # Errors

@@ -68,13 +68,13 @@ impl FollowedLog {
                     .to_owned(),
             );
         }
-        let (service, zone, reader) = match config.format {
-            LogFormat::Odoo => ("odoo", "+00:00", Reader::Odoo(Doubt::default())),
-            LogFormat::SuiteCrm => ("suitecrm", "local", Reader::SuiteCrm(Doubt::default())),
-            LogFormat::Json => ("", "local", Reader::Json(Box::new(Json::of(config)?))),
-            LogFormat::Regex => ("", "local", Reader::Pattern(Box::new(Pattern::of(config)?))),
+        let (zone, reader) = match config.format {
+            LogFormat::Odoo => ("+00:00", Reader::Odoo(Doubt::default())),
+            LogFormat::SuiteCrm => ("local", Reader::SuiteCrm(Doubt::default())),
+            LogFormat::Json => ("local", Reader::Json(Box::new(Json::of(config)?))),
+            LogFormat::Regex => ("local", Reader::Pattern(Box::new(Pattern::of(config)?))),
         };
-        let service = config.service.as_deref().unwrap_or(service);
+        let service = config.service_name();
         if service.is_empty() {
             return Err("service is missing; name the application".to_owned());
         }
@@ -88,6 +88,11 @@ impl FollowedLog {
     /// Service of events that do not name their own.
     pub(super) fn service(&self) -> &str {
         &self.service
+    }
+
+    /// Whether it is auditd's.
+    pub(super) fn is_audit(&self) -> bool {
+        matches!(self.reader, Reader::Audit)
     }
 
     /// What a line says.

@@ -4,14 +4,17 @@ use crmscope_proto::payload::SecurityRow;
 
 use super::super::event::{Origin, event_id};
 use super::super::reading::Outcome;
+use super::super::rules::Asking;
 use super::super::sink::{HELD_MAX, hold};
 use super::FollowedLog;
+use crate::rules::Class;
 use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::{LineSink, Loss, Stretch};
 
 /// Takes lines, and holds their events.
 pub(in crate::sources::security) struct LogSink<'a> {
     pub(in crate::sources::security) held: &'a mut Vec<SecurityRow>,
+    pub(in crate::sources::security) asking: Asking<'a>,
     /// In the order of the tailer's patterns; of one pattern's, the first that knows a line reads it.
     pub(in crate::sources::security) logs: &'a mut [Vec<FollowedLog>],
     pub(in crate::sources::security) now_ms: i64,
@@ -41,14 +44,14 @@ impl LineSink for LogSink<'_> {
         let text = text.strip_suffix('\r').unwrap_or(&text);
         let read = logs
             .iter_mut()
-            .map(|log| (log.read(text, self.now_ms), log.service()))
+            .map(|log| (log.read(text, self.now_ms), &*log))
             .find(|(outcome, _)| *outcome != Outcome::Nothing);
         match read {
             None | Some((Outcome::Nothing, _)) => {}
             Some((Outcome::Unknown, _)) => self.counts.unparsed(),
-            Some((Outcome::Event(reading), service)) => {
+            Some((Outcome::Event(reading), log)) => {
                 let service = if reading.service.is_empty() {
-                    service
+                    log.service()
                 } else {
                     &reading.service
                 };
@@ -65,7 +68,13 @@ impl LineSink for LogSink<'_> {
                     ]),
                 };
                 let event = reading.event();
-                hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
+                let row = hold(self.held, &mut self.counts, &event, &origin, self.now_ms);
+                let class = if log.is_audit() {
+                    Class::Audit
+                } else {
+                    Class::Application
+                };
+                self.asking.ask(class, log.service(), row, text);
             }
         }
     }

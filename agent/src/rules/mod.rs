@@ -1,0 +1,45 @@
+//! Rules: Sigma's detection rules, asked about each security event and about requests.
+//!
+//! Owns reading rules from files, which rules are for which events, and how events look to them. A rule
+//! says something of one event; what takes several, the collector correlates. Promises that a broken
+//! rule is refused with its place and reason while the rest goes on, that a set that cannot be read
+//! leaves the one in force as it is, that no rule and no event makes it run long ([`limits`]), and that
+//! without rules nothing is kept and nothing is asked.
+//! Pure but for [`files`]; [`watch`] decides when they are read.
+
+pub mod check;
+mod config;
+mod document;
+mod expression;
+mod files;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
+mod limits;
+mod load;
+mod logsource;
+pub mod record;
+mod set;
+mod sieve;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod weigh;
+mod witness;
+
+pub use config::Config;
+pub use load::{Fault, Loaded};
+pub use logsource::{Class, Origin};
+pub use record::Record;
+pub use set::{Matched, RuleSet, Surroundings};
+pub use sieve::Sieve;
+pub use watch::Rules;
+
+use std::path::PathBuf;
+
+/// Reads the rules of directories once.
+///
+/// # Errors
+/// When a directory cannot be read, or holds more than the bounds allow.
+pub fn load(directories: &[PathBuf], surroundings: &Surroundings) -> Result<Loaded, String> {
+    Ok(load::load(&files::list(directories)?, surroundings))
+}

@@ -1,0 +1,224 @@
+//! Which lines of access logs are worth asking the rules about.
+//!
+//! Pure. Nearly all lines are not, and these must cost next to nothing: one vectorised pass over the
+//! target, or over the line where rules look beyond it, for three bytes of each text that a rule must
+//! find ([`super::witness`]), and a look at the status. What passes may still match no rule.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, packed};
+use rsigma_parser::Detections;
+
+use super::witness::{Needle, Witness};
+
+/// Statuses in the table.
+const STATUSES: usize = 1000;
+
+/// Bytes of a fragment.
+const FRAGMENT_BYTES: usize = 3;
+
+/// Most fragments that one vectorised search takes.
+const FRAGMENTS_IN_SEARCH: usize = 48;
+
+/// Most vectorised searches over a text; beyond it one automaton is cheaper.
+const SEARCHES_MAX: usize = 3;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sieve {
+    /// Of rules that say nothing of the status.
+    always: Haystacks,
+    /// By status: what to look for where a line has it.
+    statuses: Vec<StatusNeed>,
+    /// Of rules that want a status and a text.
+    with_status: Haystacks,
+    /// Rules without a witness.
+    every_line: usize,
+}
+
+/// What it takes for a line with a status to be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum StatusNeed {
+    /// What any line takes.
+    #[default]
+    Nothing,
+    /// A text of [`Sieve::with_status`] does as well.
+    Text,
+    /// The status is enough.
+    Enough,
+}
+
+impl Sieve {
+    /// For rules.
+    pub(super) fn of(rules: &[Detections]) -> Self {
+        let mut always = Vec::new();
+        let mut with_status = Vec::new();
+        let mut statuses = vec![StatusNeed::Nothing; STATUSES];
+        let mut every_line = 0;
+        for rule in rules {
+            let witness = Witness::of(rule);
+            let need = match (&witness.needles, &witness.statuses) {
+                (None, None) => {
+                    every_line += 1;
+                    continue;
+                }
+                (Some(needles), None) => {
+                    always.extend(needles.iter().cloned());
+                    continue;
+                }
+                (Some(needles), Some(_)) => {
+                    with_status.extend(needles.iter().cloned());
+                    StatusNeed::Text
+                }
+                (None, Some(_)) => StatusNeed::Enough,
+            };
+            for status in witness.statuses.iter().flatten() {
+                if let Some(slot) = statuses.get_mut(usize::from(*status))
+                    && *slot != StatusNeed::Enough
+                {
+                    *slot = need;
+                }
+            }
+        }
+        Self {
+            always: Haystacks::of(always),
+            statuses,
+            with_status: Haystacks::of(with_status),
+            every_line,
+        }
+    }
+
+    /// Rules for which every line has to be looked at.
+    #[must_use]
+    pub const fn rules_of_every_line(&self) -> usize {
+        self.every_line
+    }
+
+    /// Whether a rule could match a line. The target is what of it was asked for.
+    #[must_use]
+    pub fn lets_through(&self, line: &[u8], target: &[u8], status: u16) -> bool {
+        if self.every_line > 0 || self.always.hold(line, target) {
+            return true;
+        }
+        match self.statuses.get(usize::from(status)) {
+            Some(StatusNeed::Enough) => true,
+            Some(StatusNeed::Text) => self.with_status.hold(line, target),
+            _ => false,
+        }
+    }
+}
+
+/// Texts to find in the target, and in the whole line.
+#[derive(Debug)]
+struct Haystacks {
+    target: Option<Needles>,
+    line: Option<Needles>,
+}
+
+impl Haystacks {
+    fn of(needles: Vec<Needle>) -> Self {
+        let (target, line): (Vec<_>, Vec<_>) =
+            needles.into_iter().partition(|needle| needle.in_target);
+        Self {
+            target: Needles::of(target),
+            line: Needles::of(line),
+        }
+    }
+
+    fn hold(&self, line: &[u8], target: &[u8]) -> bool {
+        let found = |needles: &Option<Needles>, text: &[u8]| {
+            needles.as_ref().is_some_and(|needles| needles.are_in(text))
+        };
+        // JSON may write a text in other words.
+        let escaped = || {
+            line.first() == Some(&b'{')
+                && self.line.is_some()
+                && memchr::memchr_iter(b'\\', line)
+                    .any(|at| matches!(line.get(at + 1), Some(b'u' | b'/')))
+        };
+        found(&self.target, target) || found(&self.line, line) || escaped()
+    }
+}
+
+#[derive(Debug)]
+struct Needles {
+    /// Fragments of all texts; empty where the processor or their number forbid it.
+    fragments: Vec<packed::Searcher>,
+    exact: AhoCorasick,
+}
+
+impl Needles {
+    fn of(needles: Vec<Needle>) -> Option<Self> {
+        let mut texts: Vec<String> = needles.into_iter().map(|needle| needle.text).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        if texts.is_empty() {
+            return None;
+        }
+        let exact = AhoCorasickBuilder::new()
+            .ascii_case_insensitive(true)
+            .build(&texts);
+        Some(Self {
+            fragments: searches(&texts),
+            // Bounds of files and values keep it far from the automaton's own.
+            exact: exact.ok()?,
+        })
+    }
+
+    fn are_in(&self, text: &[u8]) -> bool {
+        let may = self.fragments.is_empty()
+            || self
+                .fragments
+                .iter()
+                .any(|fragments| fragments.find(text).is_some());
+        may && self.exact.is_match(text)
+    }
+}
+
+/// Vectorised searches for the rarest fragment of each text, in every case of its letters.
+fn searches(texts: &[String]) -> Vec<packed::Searcher> {
+    let mut fragments: Vec<Vec<u8>> = Vec::new();
+    for text in texts {
+        let windows = text.as_bytes().windows(FRAGMENT_BYTES);
+        let Some(rarest) = windows.min_by_key(|window| commonness(window)) else {
+            return Vec::new();
+        };
+        cases(rarest, &mut fragments);
+    }
+    fragments.sort_unstable();
+    fragments.dedup();
+    let chunks = fragments.chunks(FRAGMENTS_IN_SEARCH);
+    if chunks.len() > SEARCHES_MAX {
+        return Vec::new();
+    }
+    let search = |chunk: &[Vec<u8>]| packed::Config::new().builder().extend(chunk).build();
+    let searches: Option<Vec<_>> = chunks.map(search).collect();
+    searches.unwrap_or_default()
+}
+
+/// How often bytes stand in lines that are as they should be, roughly.
+fn commonness(window: &[u8]) -> u32 {
+    let weight = |byte: &u8| match byte {
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'/' => 8,
+        b'0'..=b'9' | b'.' | b' ' | b'-' => 6,
+        b'a'..=b'z' => 5,
+        b'=' | b'"' | b'&' | b'?' | b'_' => 3,
+        _ => 1,
+    };
+    let letters = window.iter().filter(|byte| byte.is_ascii_alphabetic());
+    let letters = u32::try_from(letters.count()).unwrap_or(0);
+    window.iter().map(weight).sum::<u32>() + 2 * letters
+}
+
+fn cases(text: &[u8], out: &mut Vec<Vec<u8>>) {
+    let letters: Vec<usize> = (0..text.len())
+        .filter(|&position| text[position].is_ascii_alphabetic())
+        .collect();
+    for choice in 0..1_u32 << letters.len() {
+        let mut cased = text.to_ascii_lowercase();
+        for (bit, &position) in letters.iter().enumerate() {
+            if choice >> bit & 1 == 1 {
+                cased[position] = cased[position].to_ascii_uppercase();
+            }
+        }
+        out.push(cased);
+    }
+}
