@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::sources::{self, requests, security, tail};
-use crate::{Config, spool};
+use crate::{Config, rules, spool};
 
 /// One target.
 type Target = (&'static str, fn(&[u8]));
@@ -24,6 +24,7 @@ pub const TARGETS: [Target; 12] = [
     ("packed_log", tail::fuzzing::unpack),
     ("printed_text", requests::try_log::fuzzing::print),
     ("program_output", sources::fuzzing::read_program_output),
+    ("rules", rules::fuzzing::ask),
     ("security_log", security::fuzzing::read),
     ("spool", spool::fuzzing::open),
     ("try_log", requests::try_log::fuzzing::try_log),

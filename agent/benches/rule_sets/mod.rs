@@ -32,7 +32,7 @@ fn pack(folder: &str) -> (PathBuf, usize) {
 
 /// Rules for access logs: on targets, on statuses, on the client's program, and with words anywhere.
 pub(crate) fn web(count: usize) -> Arc<Rules> {
-    let (own, mut rules) = pack("web");
+    let (own, rules) = pack("web");
     let agents = [
         "sqlmap",
         "nikto",
@@ -47,15 +47,6 @@ pub(crate) fn web(count: usize) -> Arc<Rules> {
         "shell", "upload", "invoker", "struts", "console", "setup", "install", "debug", "backup",
     ];
     let mut text = String::new();
-    // The rules of the pack about accounts are for all events.
-    let (accounts, _) = pack("auth");
-    rules += fs::read_dir(&accounts)
-        .expect("the pack is there")
-        .filter(|entry| {
-            let path = entry.as_ref().expect("an entry").path();
-            fs::read_to_string(path).is_ok_and(|text| text.contains("product: crmscope"))
-        })
-        .count();
     for number in rules..count {
         let word = words[number % words.len()];
         let detection = match number % 6 {
@@ -87,11 +78,7 @@ pub(crate) fn web(count: usize) -> Arc<Rules> {
     }
     let folder = tempfile::tempdir().expect("a folder for rules");
     fs::write(folder.path().join("more.yml"), text).expect("the rules are written");
-    load(
-        &[own, accounts, folder.path().to_owned()],
-        Class::Web,
-        count,
-    )
+    load(&[own, folder.path().to_owned()], Class::Web, count)
 }
 
 /// Rules for sshd, sudo and the like: on fields, with words anywhere, and with expressions.

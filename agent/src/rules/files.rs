@@ -24,6 +24,20 @@ pub(super) struct RuleFile {
     changed: (i64, i64, u64),
 }
 
+#[cfg(any(fuzzing, test))]
+impl RuleFile {
+    /// A file that is not on the disk.
+    pub(super) fn named(path: PathBuf) -> Self {
+        Self {
+            directory: 0,
+            name: path.clone(),
+            path,
+            bytes: 0,
+            changed: (0, 0, 0),
+        }
+    }
+}
+
 /// Files below directories, in the order of directories and of names.
 ///
 /// # Errors

@@ -33,6 +33,12 @@ pub(super) const NODES_MAX: usize = 20_000;
 /// Deepest nesting of one document.
 pub(super) const DEPTH_MAX: usize = 32;
 
+/// Most brackets that a document may leave open at any place, those in its texts included.
+pub(super) const BRACKETS_MAX: usize = 500;
+
+/// Most words and brackets of one condition: the engine takes it apart by calling itself.
+pub(super) const CONDITION_MAX_WORDS: usize = 256;
+
 /// Most values in one rule.
 pub(super) const VALUES_MAX: usize = 4_000;
 

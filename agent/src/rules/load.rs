@@ -98,6 +98,20 @@ pub(super) fn load(files: &[RuleFile], surroundings: &Surroundings) -> Loaded {
     }
 }
 
+/// The same of one file that is in memory.
+#[cfg(any(fuzzing, test))]
+pub(super) fn load_bytes(path: PathBuf, bytes: &[u8], surroundings: &Surroundings) -> Loaded {
+    let mut loading = Loading::default();
+    loading.file(&RuleFile::named(path), bytes);
+    Loaded {
+        rules: loading.candidates.len(),
+        set: RuleSet::build(loading.candidates, &loading.filters, surroundings),
+        version: 0,
+        refused: loading.refused,
+        faults: loading.faults,
+    }
+}
+
 impl Loading {
     fn file(&mut self, file: &RuleFile, bytes: &[u8]) {
         let documents = document::read(bytes);

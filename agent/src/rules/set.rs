@@ -13,6 +13,7 @@ use rsigma_parser::{FilterRule, Level, LogSource, SigmaRule};
 use super::logsource::{self, Class, Origin};
 use super::record::Record;
 use super::sieve::Sieve;
+use super::witness::Witness;
 
 /// Rules that an event matched.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -89,16 +90,21 @@ impl RuleSet {
         let mut facts = HashMap::new();
         let mut of_web = Vec::new();
         for candidate in candidates {
-            let mut classes = classes(&candidate.parsed.logsource, surroundings).peekable();
-            if classes.peek().is_none() {
-                continue;
-            }
-            for class in classes {
+            let mut kept = false;
+            for class in classes(&candidate.parsed.logsource, surroundings) {
+                if class == Class::Web {
+                    let witness = Witness::of(&candidate.parsed.detection);
+                    if witness.is_impossible() {
+                        continue;
+                    }
+                    of_web.push(witness);
+                }
                 let rule = stripped(candidate.compiled.clone(), &candidate.id);
                 of_classes[class as usize].push(rule);
-                if class == Class::Web {
-                    of_web.push(candidate.parsed.detection.clone());
-                }
+                kept = true;
+            }
+            if !kept {
+                continue;
             }
             let fact = Facts {
                 level: severity(candidate.parsed.level),
@@ -122,7 +128,7 @@ impl RuleSet {
         });
         Some(Self {
             host: surroundings.host.as_str().into(),
-            sieve: (!of_web.is_empty()).then(|| Sieve::of(&of_web)),
+            sieve: (!of_web.is_empty()).then(|| Sieve::of(of_web)),
             engines,
             facts,
         })

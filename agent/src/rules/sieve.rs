@@ -5,14 +5,13 @@
 //! find ([`super::witness`]), and a look at the status. What passes may still match no rule.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, packed};
-use rsigma_parser::Detections;
 
 use super::witness::{Needle, Witness};
 
 /// Statuses in the table.
 const STATUSES: usize = 1000;
 
-/// Bytes of a fragment.
+/// Bytes of a fragment; fewer of a shorter text.
 const FRAGMENT_BYTES: usize = 3;
 
 /// Most fragments that one vectorised search takes.
@@ -48,13 +47,12 @@ enum StatusNeed {
 
 impl Sieve {
     /// For rules.
-    pub(super) fn of(rules: &[Detections]) -> Self {
+    pub(super) fn of(witnesses: Vec<Witness>) -> Self {
         let mut always = Vec::new();
         let mut with_status = Vec::new();
         let mut statuses = vec![StatusNeed::Nothing; STATUSES];
         let mut every_line = 0;
-        for rule in rules {
-            let witness = Witness::of(rule);
+        for witness in witnesses {
             let need = match (&witness.needles, &witness.statuses) {
                 (None, None) => {
                     every_line += 1;
@@ -177,7 +175,7 @@ impl Needles {
 fn searches(texts: &[String]) -> Vec<packed::Searcher> {
     let mut fragments: Vec<Vec<u8>> = Vec::new();
     for text in texts {
-        let windows = text.as_bytes().windows(FRAGMENT_BYTES);
+        let windows = text.as_bytes().windows(text.len().min(FRAGMENT_BYTES));
         let Some(rarest) = windows.min_by_key(|window| commonness(window)) else {
             return Vec::new();
         };

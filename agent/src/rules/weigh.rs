@@ -8,21 +8,53 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::limits::{DEPTH_MAX, NODES_MAX};
+use super::limits::{BRACKETS_MAX, CONDITION_MAX_WORDS, DEPTH_MAX, NODES_MAX};
 
 /// Whether every document of a text is within the bounds.
 ///
 /// # Errors
 /// The reason, with the place as the YAML reader tells it.
 pub(super) fn check(text: &str) -> Result<(), String> {
+    check_marks(text)?;
     for document in yaml_serde::Deserializer::from_str(text) {
         let left = Cell::new(NODES_MAX);
         let node = Node {
             left: &left,
             depth: 0,
+            is_condition: false,
         };
         node.deserialize(document)
             .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The reader's time is quadratic in nesting, so what nests without measure is refused before it: by
+/// brackets that stay open, and by marks of lists that follow each other in a line.
+fn check_marks(text: &str) -> Result<(), String> {
+    let mut open = 0_usize;
+    for (number, line) in text.lines().enumerate() {
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open > BRACKETS_MAX {
+                return Err(format!(
+                    "more than {BRACKETS_MAX} open brackets at line {}",
+                    number + 1
+                ));
+            }
+        }
+        let marks = line.split(' ').filter(|word| !word.is_empty());
+        let marks = marks.take_while(|word| matches!(*word, "-" | "?" | ":"));
+        if marks.count() > DEPTH_MAX {
+            return Err(format!(
+                "nested deeper than {DEPTH_MAX} levels at line {}",
+                number + 1
+            ));
+        }
     }
     Ok(())
 }
@@ -31,6 +63,8 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 struct Node<'a> {
     left: &'a Cell<usize>,
     depth: usize,
+    /// It stands under a key of that name.
+    is_condition: bool,
 }
 
 impl Node<'_> {
@@ -91,7 +125,13 @@ impl<'de> Visitor<'de> for Node<'_> {
         Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        let brackets = text.bytes().filter(|byte| *byte == b'(').count();
+        if self.is_condition && text.split_whitespace().count() + brackets > CONDITION_MAX_WORDS {
+            return Err(E::custom(format_args!(
+                "a condition of more than {CONDITION_MAX_WORDS} words and brackets"
+            )));
+        }
         Ok(())
     }
 
@@ -105,9 +145,36 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while entries.next_key_seed(self.inner())?.is_some() {
-            entries.next_value_seed(self.inner())?;
+        while let Some(is_condition) = entries.next_key_seed(Key(self.inner()))? {
+            entries.next_value_seed(Node {
+                is_condition,
+                ..self.inner()
+            })?;
         }
         Ok(())
+    }
+}
+
+/// A key; tells whether a condition stands under it.
+struct Key<'a>(Node<'a>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        self.0.take()?;
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
+        Ok(text == "condition")
     }
 }

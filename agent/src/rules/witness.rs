@@ -11,7 +11,7 @@ use rsigma_parser::{
 };
 
 /// Shortest text that tells anything, bytes.
-const NEEDLE_MIN_BYTES: usize = 3;
+const NEEDLE_MIN_BYTES: usize = 2;
 
 /// Deepest tree of a rule.
 const DEPTH_MAX: usize = 80;
@@ -71,6 +71,11 @@ impl Witness {
         all.reduce(Self::and).unwrap_or_default()
     }
 
+    /// Whether no request can match.
+    pub(super) fn is_impossible(&self) -> bool {
+        self.needles.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Of a rule.
     pub(super) fn of(detections: &Detections) -> Self {
         let conditions = detections.conditions.iter();
@@ -78,10 +83,10 @@ impl Witness {
     }
 }
 
-/// The shortest text decides how rare they are.
+/// The shortest text decides how rare they are; what needs one of none cannot be.
 fn worth(needles: &[Needle]) -> usize {
     let shortest = needles.iter().map(|needle| needle.text.len()).min();
-    shortest.unwrap_or(0)
+    shortest.unwrap_or(usize::MAX)
 }
 
 fn of_condition(condition: &ConditionExpr, all: &Detections, depth: usize) -> Witness {
@@ -149,6 +154,7 @@ fn of_item(item: &DetectionItem) -> Witness {
         }
         match name {
             "sc-status" | "http.response.status_code" => of_status(value, modifiers),
+            "kind" | "event.action" => of_kind(value, modifiers),
             name => match place_of(name) {
                 Some(in_target) => of_text(value, in_target),
                 None => Witness::default(),
@@ -160,6 +166,20 @@ fn of_item(item: &DetectionItem) -> Witness {
         Witness::all(witnesses)
     } else {
         Witness::any(witnesses)
+    }
+}
+
+/// Requests have one kind: a rule about another one matches none.
+fn of_kind(value: &SigmaValue, modifiers: &[Modifier]) -> Witness {
+    let kind = match value {
+        SigmaValue::String(text) if modifiers.is_empty() => text.as_plain(),
+        _ => None,
+    };
+    Witness {
+        needles: kind
+            .filter(|kind| !kind.eq_ignore_ascii_case("web_request"))
+            .map(|_| Vec::new()),
+        ..Witness::default()
     }
 }
 
@@ -220,7 +240,11 @@ fn longest(text: &SigmaString) -> Option<String> {
 
 fn chosen<'a>(runs: impl Iterator<Item = &'a str>) -> Option<String> {
     runs.max_by_key(|run| run.len())
-        .filter(|run| run.len() >= NEEDLE_MIN_BYTES)
+        .filter(|run| {
+            // Two letters stand in many a line.
+            let letters = run.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            run.len() >= NEEDLE_MIN_BYTES + usize::from(letters)
+        })
         .map(str::to_ascii_lowercase)
 }
 

@@ -1,6 +1,8 @@
 //! The running agent: sources on their threads, the supervisor and the uplink on the main one.
 
 pub mod budget;
+#[cfg(test)]
+mod events_tests;
 pub mod gatherer;
 pub mod settings;
 pub mod supervisor;

@@ -18,7 +18,7 @@ use crate::outbox::Outbox;
 use crate::sources::{Moment, Rows, Source, SourceError, Worker};
 use crate::spool::{self, Origin};
 
-fn surroundings(path: &std::path::Path) -> Surroundings {
+pub(super) fn surroundings(path: &std::path::Path) -> Surroundings {
     let origin = Origin {
         agent_id: "crm-web-01".to_owned(),
         boot_id: Id([1; 16]),

@@ -11,6 +11,7 @@ const QUICK: Duration = Duration::from_secs(10);
 fn refused(text: &str) -> String {
     let begun = Instant::now();
     let loaded = loaded(&[("rule.yml", text)]);
+    println!("{} bytes: {:?}", text.len(), begun.elapsed());
     assert!(begun.elapsed() < QUICK, "{:?}", begun.elapsed());
     assert_eq!((loaded.rules, loaded.refused), (0, 1));
     loaded.faults[0].reason.clone()
@@ -42,6 +43,33 @@ fn deep_documents_are_refused() {
             );
             let _ = refused(&text[..text.len().min(250_000)]);
         }
+    }
+    let dashes = "- ".repeat(100_000);
+    let _ = refused(&format!("title: deep\ndetection:\n  {dashes}x\n"));
+    let steps: String = (0..500)
+        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+        .collect();
+    let _ = refused(&format!("title: deep\n{steps}"));
+    // The largest conditions that are taken, where stacks are small.
+    for condition in [
+        format!("{}a", "not ".repeat(250)),
+        format!("{}a{}", "(".repeat(60), ")".repeat(60)),
+        format!("{}a", "a and not ".repeat(80)),
+        format!("{}a", "a or ".repeat(120)),
+    ] {
+        let detection = format!("  a:\n    user: x\n  condition: {condition}");
+        let text = rule("deep", "product: linux", &detection);
+        let ask = move || {
+            let loaded = loaded(&[("rule.yml", &text)]);
+            assert_eq!(loaded.rules + loaded.refused, 1);
+            let mut record = Record::of("", false);
+            record.text(&["user"], "x");
+            if let Some(set) = loaded.set {
+                let _ = matches(&set, Class::Auth, "sshd", &record);
+            }
+        };
+        let small = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+        small.spawn(ask).unwrap().join().unwrap();
     }
     let nots = "not ".repeat(5_000);
     let text = rule(
@@ -104,7 +132,7 @@ fn files_beyond_bounds_and_of_other_bytes_are_refused() {
     for _ in 0..10 {
         deep.push("d");
     }
-    std::fs::create_dir_all(&deep).unwrap();
+    fs::create_dir_all(&deep).unwrap();
     let error = load(&[folder.path().to_owned()], &surroundings()).unwrap_err();
     assert!(error.contains("deeper"), "{error}");
 }
@@ -113,7 +141,13 @@ fn files_beyond_bounds_and_of_other_bytes_are_refused() {
 #[test]
 fn the_worst_event_takes_a_bounded_time() {
     let expressions: String = (0..64)
-        .map(|number| format!("      - '(.*x){{{}}}{number}$'\n", 20 + number % 7))
+        .map(|number| {
+            format!(
+                "      - '(\\w*x){{{}}}[0-9]{{1,{}}}'\n",
+                20 + number % 7,
+                number + 1
+            )
+        })
         .collect();
     let detection = format!("  a:\n    cs-uri|re:\n{expressions}  condition: a");
     let loaded = loaded(&[(

@@ -51,7 +51,7 @@ fn a_broken_rule_is_refused_with_its_place_and_reason_and_the_rest_goes_on() {
             7,
             "many",
         ),
-        ("  selection:\n   - [\n  condition: selection", 8, ""),
+        ("  selection:\n   - [\n  condition: selection", 9, ""),
         ("  selection: !tag x\n  condition: selection", 6, "tag"),
     ] {
         let broken = rule("broken", "product: linux", detection);
@@ -214,13 +214,13 @@ fn files_that_change_are_read_and_what_cannot_be_taken_changes_nothing() {
     assert_eq!(rules.current().unwrap().len(), 1);
 
     // A file in the place of a directory cannot be read as one.
-    std::fs::remove_dir_all(folder.path().join("rules")).unwrap();
+    fs::remove_dir_all(folder.path().join("rules")).unwrap();
     write(folder.path(), "rules", "");
     rules.look(false);
     assert_eq!(rules.current().unwrap().len(), 1);
     assert_eq!(rules.state().unwrap().attempted_version, 0);
 
-    std::fs::remove_file(folder.path().join("rules")).unwrap();
+    fs::remove_file(folder.path().join("rules")).unwrap();
     rules.look(false);
     assert!(
         rules.current().is_none(),

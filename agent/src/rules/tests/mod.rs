@@ -68,7 +68,7 @@ pub(super) fn matches(
 
 #[test]
 fn rules_are_asked_only_about_events_of_their_log_source() {
-    let detection = "  selection:\n    kind: x\n  condition: selection";
+    let detection = "  selection:\n    user: x\n  condition: selection";
     let sources = [
         ("linux", "product: linux"),
         ("sshd", "service: sshd"),
@@ -98,7 +98,7 @@ fn rules_are_asked_only_about_events_of_their_log_source() {
     );
     let set = loaded.set.unwrap();
     let mut record = Record::of("line", false);
-    record.text(&["kind"], "x");
+    record.text(&["user"], "x");
     for (class, product, expected) in [
         (Class::Auth, "sshd", vec!["auth", "linux", "ours", "sshd"]),
         (Class::Auth, "sudo", vec!["auth", "linux", "ours", "sudo"]),

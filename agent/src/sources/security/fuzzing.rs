@@ -8,9 +8,11 @@ pub use super::journal::fuzzing::watch as watch_journal;
 use super::logs::FollowedLog;
 use super::logs::config::{Condition, KindOf};
 use super::logs::sink::LogSink;
+use super::rules::Asking;
 use super::sink::Sink;
 use super::{Fields, LogConfig, LogFormat};
 use crate::fuzzing::is_printable;
+use crate::rules::Rules;
 use crate::sources::line_counts::LineCounts;
 use crate::sources::tail::LineSink as _;
 use crate::sources::tail::zone::Zone;
@@ -63,8 +65,10 @@ pub fn read(data: &[u8]) {
     let mut held = Vec::new();
     match choice % 7 {
         kind @ (0 | 1) => {
+            let rules = Rules::default();
             let mut sink = Sink {
                 held: &mut held,
+                asking: Asking::of(&rules),
                 zone: &Zone::Fixed(0),
                 now_ms: NOW_MS,
                 path: "/log".to_owned(),
@@ -160,8 +164,10 @@ pub fn read_configured(data: &[u8]) {
 }
 
 fn read_lines(log: FollowedLog, lines: &[&[u8]], held: &mut Vec<SecurityRow>) {
+    let rules = Rules::default();
     let mut sink = LogSink {
         held,
+        asking: Asking::of(&rules),
         logs: &mut [vec![log]],
         now_ms: NOW_MS,
         path: "/log".to_owned(),

@@ -6,6 +6,7 @@ mod live;
 mod live_formats;
 mod live_proxies;
 mod lost;
+mod matched;
 mod neighbours;
 mod networks;
 mod parsing;
