@@ -82,10 +82,10 @@ fn rules(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(LINES as u64));
     assert_eq!(read(&path, &none), LINES);
     group.bench_function("sshd/bare", |bencher| {
-        bencher.iter(|| read(black_box(&path), &none))
+        bencher.iter(|| read(black_box(&path), &none));
     });
     group.bench_function("sshd/200_rules", |bencher| {
-        bencher.iter(|| read(black_box(&path), &many))
+        bencher.iter(|| read(black_box(&path), &many));
     });
     group.throughput(Throughput::Elements(1));
     let set = many.current().expect("there are rules");
@@ -108,7 +108,7 @@ fn rules(criterion: &mut Criterion) {
         ("of_many_words", "Corrupted MAC error /tmp/ ".repeat(40_000)),
     ] {
         group.bench_function(format!("hostile/{name}"), |bencher| {
-            bencher.iter(|| ask(black_box(&line)))
+            bencher.iter(|| ask(black_box(&line)));
         });
     }
     group.finish();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::logsource::Class;
 use super::set::{RuleSet, Surroundings};
+use super::sieve::Sieve;
 
 /// What to print, and whether all rules are good.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub fn run(directories: &[PathBuf], surroundings: &Surroundings) -> Result<Outco
         for class in Class::ALL {
             let _ = writeln!(text, "  {:<14}{}", class.name(), set.len_of(class));
         }
-        let costly = set.sieve().map_or(0, |sieve| sieve.rules_of_every_line());
+        let costly = set.sieve().map_or(0, Sieve::rules_of_every_line);
         if costly > 0 {
             let _ = writeln!(
                 text,
