@@ -131,7 +131,7 @@ fn labels(incident: &Incident) -> BTreeMap<String, String> {
     for (name, value) in [
         ("alertname", incident.kind.name()),
         ("kind", incident.kind.name()),
-        ("severity", incident.kind.severity().name()),
+        ("severity", incident.severity().name()),
         ("incident_id", &incident.incident_id.to_string()),
         ("agent_id", &one_line(&incident.agent_id, LABEL_MAX_BYTES)),
     ] {

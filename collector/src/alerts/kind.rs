@@ -76,4 +76,6 @@ kinds! {
     LittleKnown = "little_known", Warning;
     /// Nothing is known of a service that is to be probed.
     NotProbed = "not_probed", Critical;
+    /// Security events show an attack, or what may be one; how urgent it is says its level.
+    SecurityFinding = "security_finding", Critical;
 }

@@ -130,7 +130,12 @@ fn body(notification: &Notification) -> String {
     let kind = notification.kind;
     let mut text = String::new();
     let _ = writeln!(text, "{}\n", notification.headline());
-    let _ = writeln!(text, "Kind: {} ({})", kind.name(), kind.severity().name());
+    let _ = writeln!(
+        text,
+        "Kind: {} ({})",
+        kind.name(),
+        notification.severity().name()
+    );
     let _ = writeln!(text, "Incidents: {}", notification.incidents.len());
     for incident in notification.incidents.iter().take(LISTED_MAX) {
         let _ = write!(text, "\n{}", paragraph(incident));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crmscope_proto::Id;
 use sha2::{Digest as _, Sha256};
 
-use super::kind::Kind;
+use super::kind::{Kind, Severity};
 use super::text::{LABEL_MAX_BYTES, SENTENCE_MAX_BYTES, one_line};
 
 /// Most incidents that a document or a mail lists one by one.
@@ -35,6 +35,19 @@ pub struct Incident {
     pub ended_ms: Option<i64>,
     /// One sentence: what is known, and how.
     pub summary: String,
+}
+
+impl Incident {
+    /// How urgent it is: by its kind, and a finding by its level.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let level = self.labels.get("level").map(String::as_str);
+        match (self.kind, level) {
+            (Kind::SecurityFinding, Some("critical" | "high")) => Severity::Critical,
+            (Kind::SecurityFinding, _) => Severity::Warning,
+            (kind, _) => kind.severity(),
+        }
+    }
 }
 
 /// Which end of an incident is told.
@@ -97,6 +110,13 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// How urgent the most urgent of them is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let each = self.incidents.iter().map(|incident| incident.severity());
+        each.max().unwrap_or_else(|| self.kind.severity())
+    }
+
     /// The key by which the receiver knows a repetition, in hexadecimal.
     #[must_use]
     pub fn key(&self) -> String {

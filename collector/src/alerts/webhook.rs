@@ -69,7 +69,7 @@ fn document(notification: &Notification) -> Value {
         "key": notification.key(),
         "phase": notification.phase.name(),
         "kind": notification.kind.name(),
-        "severity": notification.kind.severity().name(),
+        "severity": notification.severity().name(),
         "headline": notification.headline(),
         "summary": notification.summary(),
         "count": notification.incidents.len(),
