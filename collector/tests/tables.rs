@@ -121,6 +121,19 @@ async fn what_is_sent_is_what_is_read() {
         "ssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t192.0.2.7\t65535\t42\t300201\t10\t10\t10\t18446744073709551615\n"
     );
     assert_eq!(
+        engine
+            .text(
+                "SELECT rules, count() FROM crmscope.security_events GROUP BY rules ORDER BY rules"
+            )
+            .await,
+        "[]\t4\n['rule-0']\t3\n['rule-0','rule-1']\t3\n"
+    );
+    assert_eq!(
+        engine.text("SELECT a.rule, a.agent_id, a.kind, a.service, a.method, hex(a.user), a.target_user, a.source_address, count(), uniqExact(a.ts = e.ts), countIf(abs(dateDiff('minute', a.stored_at, now())) > 5) FROM crmscope.security_arrivals AS a CROSS JOIN (SELECT any(ts) AS ts FROM crmscope.security_events) AS e GROUP BY ALL ORDER BY a.rule").await,
+        "rule-0\tagent-000\tssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t\t192.0.2.7\t6\t1\t0\n\
+         rule-1\tagent-000\tssh_login\tsshd\tpassword\t6F27627269656E003C623EC3A9\t\t192.0.2.7\t3\t1\t0\n"
+    );
+    assert_eq!(
         engine.text("SELECT sum(requests), sum(response_bytes), sum(latency_count), sum(latency_sum_us), max(latency_max_us), sum(arraySum(mapValues(latency))), countIf(status_class = 5) FROM crmscope.requests_raw").await,
         "20\t1000\t20\t55010\t10000\t20\t1\n"
     );

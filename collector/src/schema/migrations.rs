@@ -79,4 +79,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(38, "0038_service_hours.sql"),
     file!(39, "0039_security_rules.sql"),
     file!(40, "0040_rules_in_force.sql"),
+    file!(41, "0041_findings.sql"),
 ];

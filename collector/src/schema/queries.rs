@@ -32,6 +32,18 @@ queries! {
     CLOCK_OFFSETS = "clock_offsets";
     /// Containers that use most.
     CONTAINER_USAGE = "container_usage";
+    /// Events that a rule over many of them looks at.
+    CORRELATION_EVENTS = "correlation_events";
+    /// How many events findings have.
+    CORRELATION_FIGURES = "correlation_figures";
+    /// Keys of a rule over many events that have new ones.
+    CORRELATION_KEYS = "correlation_keys";
+    /// Keys of a rule over many events that have some since a time.
+    CORRELATION_KEYS_SINCE = "correlation_keys_since";
+    /// Up to when rules over many events looked.
+    CORRELATION_LOOKED = "correlation_looked";
+    /// Rules with new events.
+    CORRELATION_NEWS = "correlation_news";
     /// Records that left applications, by user, beside the two weeks before.
     DATA_EXPORTS = "data_exports";
     /// How many slow and failed requests the examples were chosen from.
@@ -44,6 +56,18 @@ queries! {
     FAILED_REQUESTS = "failed_requests";
     /// File systems nearest to full.
     FILESYSTEM_FULLEST = "filesystem_fullest";
+    /// What rules found lately.
+    FINDINGS = "findings";
+    /// Findings by host.
+    FINDINGS_BY_HOST = "findings_by_host";
+    /// Findings by network.
+    FINDINGS_BY_NETWORK = "findings_by_network";
+    /// Findings by rule.
+    FINDINGS_BY_RULE = "findings_by_rule";
+    /// Findings by user.
+    FINDINGS_BY_USER = "findings_by_user";
+    /// Findings of some keys near a time.
+    FINDINGS_OF_KEYS = "findings_of_keys";
     /// Load of the fleet and its worst twentieth, by minute.
     FLEET_P95 = "fleet_p95";
     /// Every expected host, and what is thought of it.

@@ -1,0 +1,27 @@
+-- Question: for which keys does a rule over many events have some since a time, and of what time are they?
+-- Parameters:
+--   rules Array(String): ids of the rules it looks at
+--   fields Array(Array(String)): of each of them, the fields that make up the key
+--   keep_empty UInt8: whether keys count in which a field is empty; default 0
+--   since_ms Int64: what happened since this, whenever it was stored, Unix ms
+--   beyond UInt64: keys whose hash is higher than this; default 0
+--   limit UInt32: at most so many, by their hash
+-- Columns:
+--   key: values of the fields (a stranger's text); key_hash
+--   first_ms, last_ms: when the earliest and the latest of the events happened, Unix ms
+SELECT any(n.key) AS key, n.key_hash AS key_hash,
+    min(toUnixTimestamp64Milli(n.ts)) AS first_ms, max(toUnixTimestamp64Milli(n.ts)) AS last_ms
+FROM (
+    SELECT
+        arrayMap(f -> crmscope_security_field(f, e.agent_id, e.kind, e.service, e.method, e.user, e.target_user, e.source_address),
+            {fields:Array(Array(String))}[place]) AS key,
+        sipHash64(toString(key)) AS key_hash, e.ts AS ts
+    FROM crmscope.security_events AS e
+    ARRAY JOIN arrayFilter(i -> has(e.rules, {rules:Array(String)}[i]), arrayEnumerate({rules:Array(String)})) AS place
+    WHERE toStartOfHour(e.ts) >= toStartOfHour(fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC'))
+        AND e.ts >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
+) AS n
+WHERE ({keep_empty:UInt8} = 1 OR NOT has(n.key, '')) AND n.key_hash > {beyond:UInt64}
+GROUP BY n.key_hash
+ORDER BY n.key_hash
+LIMIT {limit:UInt32}

@@ -1,0 +1,20 @@
+-- Question: about which users did rules find something, and when first and last?
+-- Parameters:
+--   from DateTime('UTC'), to DateTime('UTC'): findings that were seen in this time, `to` excluded; default the last 30 days
+--   limit UInt32: how many; default 50
+-- Columns:
+--   user: a stranger's text; of a finding with more than 50 users, 50 of them
+--   findings: how many, and open_findings: that last; worst_level: the worst of their levels
+--   events: theirs, each rule for itself
+--   first_ts, last_ts: when rules fired first and last
+SELECT user,
+    count() AS findings, countIf(f.ended_ms = 0) AS open_findings,
+    argMax(f.level, indexOf(['informational', 'low', 'medium', 'high', 'critical'], f.level)) AS worst_level,
+    sum(f.events) AS events, min(f.first_seen) AS first_ts, max(f.last_seen) AS last_ts
+FROM crmscope.findings AS f FINAL
+ARRAY JOIN f.users AS user
+WHERE f.last_seen >= {from:DateTime('UTC')} AND f.first_seen < {to:DateTime('UTC')}
+    AND f.merged_into = toUUID('00000000-0000-0000-0000-000000000000')
+GROUP BY user
+ORDER BY last_ts DESC, user
+LIMIT {limit:UInt32}

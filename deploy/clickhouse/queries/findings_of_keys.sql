@@ -1,0 +1,23 @@
+-- Question: which findings of a rule are near a time, for some keys?
+-- Parameters:
+--   rule String: id of the rule
+--   keys Array(UInt64): hashes of the keys
+--   from_ms Int64, to_ms Int64: last seen since, and first seen until, Unix ms
+-- Columns:
+--   finding_id, rule_id, title, level; group_by, group_key: the key (a stranger's text); key_hash
+--   first_ms, last_ms: first and last event at which the rule fired, Unix ms
+--   timespan_ms, suppress_ms: the rule's window, and the longest pause within a finding
+--   events, distinct_values; hosts, users, sources: up to 50 of each, with totals; from_ms, to_ms: of the events
+--   summary: all that in a sentence; found_ms, changed_ms; ended_ms: 0 while it lasts; Unix ms
+--   merged_into: the finding that it is a part of, or nil; generation: how often it went on after its end
+--   version: of the row
+SELECT toString(f.finding_id) AS finding_id, rule_id, title, level, group_by, group_key, key_hash,
+    toUnixTimestamp64Milli(f.first_seen) AS first_ms, toUnixTimestamp64Milli(f.last_seen) AS last_ms, timespan_ms, suppress_ms,
+    events, distinct_values, hosts, hosts_total, users, users_total, sources, sources_total,
+    toUnixTimestamp64Milli(f.events_from) AS from_ms, toUnixTimestamp64Milli(f.events_to) AS to_ms,
+    summary, found_ms, changed_ms, ended_ms, toString(f.merged_into) AS merged_into, generation, version
+FROM crmscope.findings AS f FINAL
+WHERE f.rule_id = {rule:String} AND has({keys:Array(UInt64)}, f.key_hash)
+    AND f.last_seen >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND f.first_seen <= fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+    AND f.merged_into = toUUID('00000000-0000-0000-0000-000000000000')
+ORDER BY found_ms, finding_id
