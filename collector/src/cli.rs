@@ -108,6 +108,25 @@ pub enum Command {
         #[command(subcommand)]
         action: MaintenanceAction,
     },
+    /// Show what security events showed.
+    Findings {
+        /// Those that were seen since then, besides those that last: a moment such as "2026-11-28 14:00"
+        /// (UTC), or how long ago, such as 12h or 7d.
+        #[arg(long, default_value = "24h")]
+        from: String,
+        /// Only those that last.
+        #[arg(long)]
+        open: bool,
+        /// As JSON, one finding a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Security rules.
+    Rules {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: RulesAction,
+    },
     /// Kafka's topics of the lanes.
     Topics {
         /// What to do with them.
@@ -172,6 +191,23 @@ pub enum HostsAction {
         /// From when on: a moment such as "2026-11-28 14:00" (UTC), or how long ago; now by default.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+    },
+}
+
+/// What to do with security rules, those in `correlation.directories` by default.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RulesAction {
+    /// Say which cannot be looked for, and why. Exit code 1: there is one; 2: an error.
+    Check {
+        /// Where they are.
+        #[arg(value_name = "DIRECTORY")]
+        directories: Vec<PathBuf>,
+    },
+    /// The same, and show those that are looked for.
+    List {
+        /// Where they are.
+        #[arg(value_name = "DIRECTORY")]
+        directories: Vec<PathBuf>,
     },
 }
 

@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod correlation;
 pub mod error;
 pub mod ingest;
 pub mod judge;
@@ -186,9 +187,13 @@ pub async fn run(
             presence::live::watch::Watched {
                 presence: config.presence,
                 objectives: config.objectives,
+                correlation: config.correlation,
             },
             desk,
-            metrics,
+            (
+                metrics,
+                correlation::metrics::Metrics::register(&mut registry),
+            ),
             drain.subscribe(),
         );
         let (prepared, draining) = (prepared.done(), drain.subscribe());

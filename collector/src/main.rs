@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::Parser as _;
 use crmscope_collector::cli::{
-    Arguments, Command, HostsAction, MaintenanceAction, RunArguments, TopicsAction, parse_duration,
+    Arguments, Command, HostsAction, MaintenanceAction, RulesAction, RunArguments, TopicsAction,
+    parse_duration,
 };
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
@@ -16,7 +17,7 @@ use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
 use crmscope_collector::presence::{self, availability, evidence, maintenance, show};
 use crmscope_collector::storage::Storage;
-use crmscope_collector::{Options, reconcile, schema};
+use crmscope_collector::{Options, correlation, reconcile, schema};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,6 +53,8 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Validate) => print("the configuration is valid\n"),
         Some(Command::Hosts { action }) => hosts(&config, action).await,
         Some(Command::Maintenance { action }) => maintenance(&config, action).await,
+        Some(Command::Findings { from, open, json }) => findings(&config, from, *open, *json).await,
+        Some(Command::Rules { action }) => rules(&config, action),
         Some(Command::Topics { action }) => topics(&config, *action).await,
         Some(Command::Reconcile {
             from,
@@ -257,6 +260,32 @@ async fn maintenance(config: &Config, action: &MaintenanceAction) -> anyhow::Res
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let user = std::env::var("USER").unwrap_or_default();
     print(&maintenance::command::run(&storage, action, (&user, now_ms)).await?)
+}
+
+async fn findings(config: &Config, from: &str, open: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let from_ms = i64::try_from(moment(&storage, from, now).await?)? * 1000;
+    print(&correlation::show::findings(&storage, from_ms, open, json).await?)
+}
+
+fn rules(config: &Config, action: &RulesAction) -> anyhow::Result<ExitCode> {
+    let (directories, list) = match action {
+        RulesAction::Check { directories } => (directories, false),
+        RulesAction::List { directories } => (directories, true),
+    };
+    let directories = match directories.is_empty() {
+        true => &config.correlation.directories,
+        false => directories,
+    };
+    anyhow::ensure!(
+        !directories.is_empty(),
+        "correlation.directories is empty: name a directory"
+    );
+    let (text, is_good) =
+        correlation::show::rules(directories, list).map_err(anyhow::Error::msg)?;
+    print(&text)?;
+    Ok(ExitCode::from(u8::from(!is_good)))
 }
 
 async fn show_ledger(

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::presence::live;
 use crate::roles::{Roles, RolesError};
-use crate::{alerts, ingest, kafka, logging, objectives, storage, web, writer};
+use crate::{alerts, correlation, ingest, kafka, logging, objectives, storage, web, writer};
 
 /// Environment variables begin with this; `__` stands between section and key.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
@@ -34,6 +34,8 @@ pub struct Config {
     pub presence: live::Config,
     /// What is promised of services.
     pub objectives: Vec<objectives::Objective>,
+    /// What many security events show together.
+    pub correlation: correlation::Config,
     /// Who is notified.
     pub alerts: alerts::Config,
     /// Pages, health and metrics.
@@ -89,6 +91,9 @@ pub enum ConfigError {
     /// Sections `[[objectives]]`.
     #[error(transparent)]
     Objectives(#[from] objectives::ConfigError),
+    /// Section `[correlation]`.
+    #[error(transparent)]
+    Correlation(#[from] correlation::ConfigError),
     /// Section `[alerts]`.
     #[error(transparent)]
     Alerts(#[from] alerts::ConfigError),
@@ -132,6 +137,7 @@ impl Config {
         self.clickhouse.validate()?;
         self.presence.validate()?;
         objectives::validate(&self.objectives)?;
+        self.correlation.validate()?;
         self.alerts.validate()?;
         self.web.validate()?;
         self.log.validate()?;

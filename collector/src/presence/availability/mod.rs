@@ -22,6 +22,7 @@ pub(super) use self::report::{Figures, state_name};
 pub use self::steps::{STEPS_MAX, Step, steps};
 pub use self::sums::{By, Sums};
 pub(crate) use self::text::span;
+pub(crate) use self::text::time;
 pub use self::text::{head, text};
 pub(super) use self::text::{percent, time};
 use super::timeline::State;

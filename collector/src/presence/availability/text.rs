@@ -112,7 +112,7 @@ pub(crate) fn span(length_ms: i64) -> String {
 }
 
 /// `YYYY-MM-DD hh:mm:ss` of Unix ms, UTC.
-pub(in crate::presence) fn time(unix_ms: i64) -> String {
+pub(crate) fn time(unix_ms: i64) -> String {
     let seconds = unix_ms.div_euclid(1000);
     let Ok(time) = tz::UtcDateTime::from_timespec(seconds, 0) else {
         return format!("{seconds} s");

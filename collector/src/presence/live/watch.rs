@@ -14,6 +14,7 @@ use super::record::Record;
 use super::{Change, Config, Fault, Fleet, State};
 use crate::alerts::{self, Desk, Incident};
 use crate::clock::now_ms;
+use crate::correlation;
 use crate::error::Error;
 use crate::objectives::{self, Objective};
 use crate::parts::Background;
@@ -42,6 +43,8 @@ pub(crate) struct Watched {
     pub(crate) presence: Config,
     /// What is promised of services.
     pub(crate) objectives: Vec<Objective>,
+    /// What many security events show together.
+    pub(crate) correlation: correlation::Config,
 }
 
 /// Why a watch ended.
@@ -57,7 +60,7 @@ pub(crate) async fn run(
     storage: Storage,
     watched: Watched,
     desk: Option<Desk>,
-    metrics: Metrics,
+    (metrics, of_events): (Metrics, correlation::metrics::Metrics),
     mut stop: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::new(500, 10_000);
@@ -87,6 +90,12 @@ pub(crate) async fn run(
             Background::new(alerts::run(desk, storage.clone(), incidents))
         });
         let keeping = Background::new(hours::keeper::run(storage.clone()));
+        let looking = Background::new(correlation::watch::run(
+            storage.clone(),
+            watched.correlation.clone(),
+            told.clone(),
+            of_events.clone(),
+        ));
         let mut watching = Watching {
             clock: Instant::now(),
             fleet: Fleet::new(watched.presence.clone(), CLOCK_START),
@@ -104,7 +113,7 @@ pub(crate) async fn run(
             ended = watching.lead(&turn) => ended,
             _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
         };
-        drop((telling, keeping));
+        drop((looking, telling, keeping));
         metrics.clear();
         match tokio::time::timeout(END_WITHIN, turn.end()).await {
             Ok(Ok(())) => {}
