@@ -14,7 +14,7 @@ use crate::{Config, rules, spool};
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets but `batch`, which is of the contract alone.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("access_log", requests::fuzzing::count),
     ("agent_config", read_config),
     ("checkpoint", tail::fuzzing::restore),

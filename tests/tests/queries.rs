@@ -17,8 +17,7 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 13] = [
-const EMPTY_WHEN_WHOLE: [&str; 21] = [
+const EMPTY_WHEN_WHOLE: [&str; 23] = [
     "availability_by_day",
     "correlation_events",
     "correlation_figures",

@@ -21,10 +21,9 @@ pub use self::report::{Document, Outage, Report, reason_name, report};
 pub(super) use self::report::{Figures, state_name};
 pub use self::steps::{STEPS_MAX, Step, steps};
 pub use self::sums::{By, Sums};
-pub(crate) use self::text::span;
-pub(crate) use self::text::time;
+pub(super) use self::text::percent;
 pub use self::text::{head, text};
-pub(super) use self::text::{percent, time};
+pub(crate) use self::text::{span, time};
 use super::timeline::State;
 
 /// How a report is shown.
