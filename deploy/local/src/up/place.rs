@@ -146,7 +146,8 @@ impl Place {
             "# Written by `cargo up` at every start.\n\
              [ingest]\nlisten = \"127.0.0.1:{uplink}\"\ntoken_file = {token:?}\n\
              [web]\nlisten = \"127.0.0.1:{http}\"\n\
-             [clickhouse]\nurl = \"http://127.0.0.1:{clickhouse}\"\n"
+             [clickhouse]\nurl = \"http://127.0.0.1:{clickhouse}\"\n\
+             [correlation]\ndirectories = [{RULES:?}]\n"
         );
         fs::write(self.root.join("collector.toml"), text).context("write collector.toml")
     }
