@@ -37,18 +37,49 @@ pub(super) fn check(detections: &Detections) -> Result<(), String> {
     Ok(())
 }
 
-/// Expressions and values with wildcards in a rule.
-pub(super) fn count(detections: &Detections) -> usize {
-    let mut count = 0;
+/// How large the expressions of a rule are once compiled, bytes: steps of the compiler's bound, and an
+/// estimate for values with wildcards.
+pub(super) fn size(detections: &Detections) -> usize {
+    let mut size = 0;
     for detection in detections.named.values() {
         let _ = visit(detection, DEPTH_MAX, &mut |item, value| {
-            let wild = matches!(value, SigmaValue::String(text) if text.contains_wildcards());
-            let expression = item.is_some_and(|item| item.field.has_modifier(Modifier::Re));
-            count += usize::from(wild || expression);
+            let SigmaValue::String(text) = value else {
+                return Ok(());
+            };
+            size += match item {
+                Some(item) if item.field.has_modifier(Modifier::Re) => {
+                    let fits =
+                        |bytes: &usize| builder(item, &text.original, *bytes).build().is_ok();
+                    STEPS_BYTES
+                        .into_iter()
+                        .find(fits)
+                        .unwrap_or(EXPRESSION_MAX_BYTES)
+                }
+                _ if text.contains_wildcards() => WILD_BYTES * text.original.len(),
+                _ => 0,
+            };
             Ok(())
         });
     }
-    count
+    size
+}
+
+/// Sizes that expressions are told apart by.
+const STEPS_BYTES: [usize; 3] = [4 * 1024, 16 * 1024, 64 * 1024];
+
+/// A letter in both its cases, once compiled.
+const WILD_BYTES: usize = 64;
+
+fn builder(item: &DetectionItem, text: &str, max_bytes: usize) -> RegexBuilder {
+    let has = |modifier| item.field.has_modifier(modifier);
+    let mut builder = RegexBuilder::new(text);
+    builder
+        .case_insensitive(has(Modifier::IgnoreCase))
+        .multi_line(has(Modifier::Multiline))
+        .dot_matches_new_line(has(Modifier::DotAll))
+        .size_limit(max_bytes)
+        .nest_limit(EXPRESSION_NESTING_MAX);
+    builder
 }
 
 type Check<'a> = dyn FnMut(Option<&DetectionItem>, &SigmaValue) -> Result<(), String> + 'a;
@@ -89,13 +120,7 @@ fn check_value(item: Option<&DetectionItem>, value: &SigmaValue) -> Result<bool,
     if let Some(item) = item
         && item.field.has_modifier(Modifier::Re)
     {
-        let has = |modifier| item.field.has_modifier(modifier);
-        RegexBuilder::new(&text.original)
-            .case_insensitive(has(Modifier::IgnoreCase))
-            .multi_line(has(Modifier::Multiline))
-            .dot_matches_new_line(has(Modifier::DotAll))
-            .size_limit(EXPRESSION_MAX_BYTES)
-            .nest_limit(EXPRESSION_NESTING_MAX)
+        builder(item, &text.original, EXPRESSION_MAX_BYTES)
             .build()
             .map_err(|error| format!("the expression '{}': {}", shown(), reason(&error)))?;
         return Ok(true);

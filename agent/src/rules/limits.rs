@@ -51,8 +51,9 @@ pub(super) const WILDCARDS_MAX: usize = 32;
 /// Most expressions in one rule, values with wildcards included.
 pub(super) const EXPRESSIONS_MAX: usize = 64;
 
-/// Most of them in all rules.
-pub(super) const ALL_EXPRESSIONS_MAX: usize = 2_000;
+/// Largest of all expressions together once compiled, in steps, bytes: what an event takes at worst is
+/// in proportion to it.
+pub(super) const ALL_EXPRESSIONS_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// Largest compiled expression, bytes.
 pub(super) const EXPRESSION_MAX_BYTES: usize = 256 * 1024;

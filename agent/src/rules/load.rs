@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::document;
 use super::expression;
 use super::files::{self, RuleFile};
-use super::limits::{ALL_EXPRESSIONS_MAX, FAULTS_MAX, FILTERS_MAX, RULES_MAX};
+use super::limits::{ALL_EXPRESSIONS_MAX_BYTES, FAULTS_MAX, FILTERS_MAX, RULES_MAX};
 use super::set::{Candidate, RuleSet, Surroundings};
 
 /// What was refused.
@@ -61,7 +61,7 @@ struct Loading {
     candidates: Vec<Candidate>,
     filters: Vec<FilterRule>,
     places: HashMap<String, Place>,
-    expressions: usize,
+    expressions_bytes: usize,
     refused: usize,
     faults: Vec<Fault>,
 }
@@ -140,12 +140,13 @@ impl Loading {
 
     fn rule(&mut self, file: &RuleFile, parsed: SigmaRule) -> Result<(), String> {
         let id = id_of(&parsed, &file.name)?;
-        self.expressions += expression::count(&parsed.detection);
-        if self.expressions > ALL_EXPRESSIONS_MAX {
+        let size = expression::size(&parsed.detection);
+        if self.expressions_bytes + size > ALL_EXPRESSIONS_MAX_BYTES {
             return Err(format!(
-                "more than {ALL_EXPRESSIONS_MAX} expressions in all rules"
+                "expressions of all rules take more than {ALL_EXPRESSIONS_MAX_BYTES} bytes"
             ));
         }
+        self.expressions_bytes += size;
         let compiled = compile_rule(&parsed).map_err(|error| error.to_string())?;
         let candidate = Candidate {
             id: id.clone(),

@@ -1,10 +1,10 @@
 //! Which lines of access logs are worth asking the rules about.
 //!
 //! Pure. Nearly all lines are not, and these must cost next to nothing: one vectorised pass over the
-//! target, or over the line where rules look beyond it, for three bytes of each text that a rule must
-//! find ([`super::witness`]), and a look at the status. What passes may still match no rule.
+//! target, or over the line where rules look beyond it, in lower case, for four bytes of each text
+//! that a rule must find ([`super::witness`]), and a look at the status. What passes may still match no rule.
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, packed};
+use aho_corasick::{AhoCorasick, packed};
 
 use super::witness::{Needle, Witness};
 
@@ -12,13 +12,16 @@ use super::witness::{Needle, Witness};
 const STATUSES: usize = 1000;
 
 /// Bytes of a fragment; fewer of a shorter text.
-const FRAGMENT_BYTES: usize = 3;
+const FRAGMENT_BYTES: usize = 4;
+
+/// Shortest text that is searched by vectors; a shorter one is filled up.
+const SEARCHED_MIN_BYTES: usize = 64;
 
 /// Most fragments that one vectorised search takes.
 const FRAGMENTS_IN_SEARCH: usize = 48;
 
 /// Most vectorised searches over a text; beyond it one automaton is cheaper.
-const SEARCHES_MAX: usize = 3;
+const SEARCHES_MAX: usize = 4;
 
 /// See the module.
 #[derive(Debug)]
@@ -91,14 +94,21 @@ impl Sieve {
     }
 
     /// Whether a rule could match a line. The target is what of it was asked for.
+    /// `plain` is scratch space.
     #[must_use]
-    pub fn lets_through(&self, line: &[u8], target: &[u8], status: u16) -> bool {
-        if self.every_line > 0 || self.always.hold(line, target) {
+    pub fn lets_through(
+        &self,
+        line: &[u8],
+        target: &[u8],
+        status: u16,
+        plain: &mut Vec<u8>,
+    ) -> bool {
+        if self.every_line > 0 || self.always.hold(line, target, plain) {
             return true;
         }
         match self.statuses.get(usize::from(status)) {
             Some(StatusNeed::Enough) => true,
-            Some(StatusNeed::Text) => self.with_status.hold(line, target),
+            Some(StatusNeed::Text) => self.with_status.hold(line, target, plain),
             _ => false,
         }
     }
@@ -121,9 +131,16 @@ impl Haystacks {
         }
     }
 
-    fn hold(&self, line: &[u8], target: &[u8]) -> bool {
-        let found = |needles: &Option<Needles>, text: &[u8]| {
-            needles.as_ref().is_some_and(|needles| needles.are_in(text))
+    fn hold(&self, line: &[u8], target: &[u8], plain: &mut Vec<u8>) -> bool {
+        let mut found = |needles: &Option<Needles>, text: &[u8]| {
+            needles.as_ref().is_some_and(|needles| {
+                plain.clear();
+                plain.extend_from_slice(text);
+                plain.make_ascii_lowercase();
+                let length = plain.len().max(SEARCHED_MIN_BYTES);
+                plain.resize(length, 0);
+                needles.are_in(plain)
+            })
         };
         // JSON may write a text in other words.
         let escaped = || {
@@ -151,9 +168,7 @@ impl Needles {
         if texts.is_empty() {
             return None;
         }
-        let exact = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .build(&texts);
+        let exact = AhoCorasick::new(&texts);
         Some(Self {
             fragments: searches(&texts),
             // Bounds of files and values keep it far from the automaton's own.
@@ -161,6 +176,7 @@ impl Needles {
         })
     }
 
+    /// Of a text in lower case.
     fn are_in(&self, text: &[u8]) -> bool {
         let may = self.fragments.is_empty()
             || self
@@ -171,7 +187,7 @@ impl Needles {
     }
 }
 
-/// Vectorised searches for the rarest fragment of each text, in every case of its letters.
+/// Vectorised searches for the rarest fragment of each text.
 fn searches(texts: &[String]) -> Vec<packed::Searcher> {
     let mut fragments: Vec<Vec<u8>> = Vec::new();
     for text in texts {
@@ -179,17 +195,23 @@ fn searches(texts: &[String]) -> Vec<packed::Searcher> {
         let Some(rarest) = windows.min_by_key(|window| commonness(window)) else {
             return Vec::new();
         };
-        cases(rarest, &mut fragments);
+        fragments.push(rarest.to_vec());
     }
     fragments.sort_unstable();
     fragments.dedup();
-    let chunks = fragments.chunks(FRAGMENTS_IN_SEARCH);
-    if chunks.len() > SEARCHES_MAX {
-        return Vec::new();
-    }
+    // The shortest of a search decides how much of the others is looked at.
+    let (whole, short): (Vec<_>, Vec<_>) = fragments
+        .into_iter()
+        .partition(|fragment| fragment.len() == FRAGMENT_BYTES);
+    let chunks = [&whole, &short].into_iter();
+    let chunks = chunks.flat_map(|fragments| fragments.chunks(FRAGMENTS_IN_SEARCH));
     let search = |chunk: &[Vec<u8>]| packed::Config::new().builder().extend(chunk).build();
     let searches: Option<Vec<_>> = chunks.map(search).collect();
-    searches.unwrap_or_default()
+    let searches = searches.unwrap_or_default();
+    if searches.len() > SEARCHES_MAX {
+        return Vec::new();
+    }
+    searches
 }
 
 /// How often bytes stand in lines that are as they should be, roughly.
@@ -201,22 +223,5 @@ fn commonness(window: &[u8]) -> u32 {
         b'=' | b'"' | b'&' | b'?' | b'_' => 3,
         _ => 1,
     };
-    let letters = window.iter().filter(|byte| byte.is_ascii_alphabetic());
-    let letters = u32::try_from(letters.count()).unwrap_or(0);
-    window.iter().map(weight).sum::<u32>() + 2 * letters
-}
-
-fn cases(text: &[u8], out: &mut Vec<Vec<u8>>) {
-    let letters: Vec<usize> = (0..text.len())
-        .filter(|&position| text[position].is_ascii_alphabetic())
-        .collect();
-    for choice in 0..1_u32 << letters.len() {
-        let mut cased = text.to_ascii_lowercase();
-        for (bit, &position) in letters.iter().enumerate() {
-            if choice >> bit & 1 == 1 {
-                cased[position] = cased[position].to_ascii_uppercase();
-            }
-        }
-        out.push(cased);
-    }
+    window.iter().map(weight).sum()
 }

@@ -140,21 +140,27 @@ fn files_beyond_bounds_and_of_other_bytes_are_refused() {
 /// The dearest expressions that are taken, and the longest text.
 #[test]
 fn the_worst_event_takes_a_bounded_time() {
-    let expressions: String = (0..64)
-        .map(|number| {
-            format!(
-                "      - '(\\w*x){{{}}}[0-9]{{1,{}}}'\n",
-                20 + number % 7,
-                number + 1
+    // More rules than the bound of all expressions takes.
+    let texts: Vec<String> = (0..30)
+        .map(|rule_number| {
+            let expressions: String = (0..6)
+                .map(|number| match number % 3 {
+                    0 => format!("      - '([a-z]*x){{{}}}[0-9]'\n", 20 + rule_number),
+                    1 => format!("      - '(\\w*x){{{}}}[0-9]'\n", 1 + rule_number % 5),
+                    _ => format!("      - '(x+x?){{{}}}[0-9]'\n", 10 + rule_number),
+                })
+                .collect();
+            let detection = format!("  a:\n    cs-uri|re:\n{expressions}  condition: a");
+            rule(
+                &format!("worst-{rule_number}"),
+                "category: webserver",
+                &detection,
             )
         })
         .collect();
-    let detection = format!("  a:\n    cs-uri|re:\n{expressions}  condition: a");
-    let loaded = loaded(&[(
-        "worst.yml",
-        &rule("worst", "category: webserver", &detection),
-    )]);
-    assert_eq!(loaded.faults, Vec::new());
+    let loaded = loaded(&[("worst.yml", &texts.join("---\n"))]);
+    assert!(loaded.rules > 1 && loaded.refused > 5, "{}", loaded.rules);
+    assert!(loaded.faults[0].reason.contains("expressions of all rules"));
     let set = loaded.set.unwrap();
     let line = "x".repeat(1024 * 1024);
     let begun = Instant::now();

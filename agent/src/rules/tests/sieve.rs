@@ -45,7 +45,7 @@ fn a_line_passes_when_a_rule_could_match_it() {
     let sieve = set.sieve().unwrap();
     assert_eq!(sieve.rules_of_every_line(), 0, "{sieve:?}");
     let passes = |line: &str, target: &str, status| {
-        sieve.lets_through(line.as_bytes(), target.as_bytes(), status)
+        sieve.lets_through(line.as_bytes(), target.as_bytes(), status, &mut Vec::new())
     };
     assert!(passes("", "/a/pRoBe.PHP?x", 200));
     assert!(
@@ -191,7 +191,7 @@ proptest! {
         record.text(&["cs-user-agent"], agent);
         record.number(&["sc-status"], status.into());
         let matched = matches(&set, Class::Web, "nginx", &record);
-        let passes = set.sieve().unwrap().lets_through(line.as_bytes(), target.as_bytes(), status);
+        let passes = set.sieve().unwrap().lets_through(line.as_bytes(), target.as_bytes(), status, &mut Vec::new());
         prop_assert!(passes || matched.is_empty(), "{line}: {matched:?}");
     }
 }

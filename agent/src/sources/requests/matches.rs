@@ -146,6 +146,11 @@ impl Matches {
 }
 
 /// Whether a line is worth it.
-pub(super) fn may_match(sieve: &Sieve, line: &[u8], parsed: &Line<'_>) -> bool {
-    sieve.lets_through(line, target_of(&parsed.request), parsed.status)
+pub(super) fn may_match(
+    sieve: &Sieve,
+    line: &[u8],
+    parsed: &Line<'_>,
+    plain: &mut Vec<u8>,
+) -> bool {
+    sieve.lets_through(line, target_of(&parsed.request), parsed.status, plain)
 }

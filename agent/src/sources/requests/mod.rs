@@ -167,6 +167,7 @@ impl Source for RequestsSource {
             set: self.matches.set(),
             matches: &mut self.matches,
             path: String::new(),
+            plain: Vec::new(),
             now_ms: moment.wall_ms,
             current: 0,
             counts: LineCounts::default(),
@@ -204,6 +205,8 @@ struct Counting<'a> {
     matches: &'a mut Matches,
     /// The file whose lines come, where there are rules.
     path: String,
+    /// Space that is used again for each line.
+    plain: Vec<u8>,
     now_ms: i64,
     /// Position in `readers`.
     current: usize,
@@ -272,7 +275,7 @@ impl LineSink for Counting<'_> {
         }
         if let Some(set) = &self.set
             && let Some(sieve) = set.sieve()
-            && matches::may_match(sieve, line, &parsed)
+            && matches::may_match(sieve, line, &parsed, &mut self.plain)
         {
             let reading = matches::Reading {
                 format: self.logs[reader.pattern].format,
