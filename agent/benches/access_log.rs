@@ -1,5 +1,6 @@
 //! What reading an access log costs: lines per second of the requests source, beside a bare scan
 //! for newlines in the same bytes, and with fifty rules for requests that match none of the lines. One thread that never sleeps, so time is CPU time.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 
 mod rule_sets;
 
@@ -9,8 +10,9 @@ use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crmscope_agent::rules::Rules;
-use crmscope_agent::sources::requests::formats::LineParser as _;
 use crmscope_agent::sources::requests::formats::nginx::Nginx;
+use crmscope_agent::sources::requests::formats::{LineParser as _, Reading};
+use crmscope_agent::sources::requests::line::Request;
 use crmscope_agent::sources::requests::{Config, Format, From, LogConfig, RequestsSource};
 use crmscope_agent::sources::{Moment, Rows, Source, SourceStatistics};
 use crmscope_proto::payload::Contents;
@@ -46,6 +48,30 @@ fn log(latency: bool) -> Vec<u8> {
         text.push('\n');
     }
     text.into_bytes()
+}
+
+/// Lines that the rules are asked about, although they match none.
+fn asked_about(bytes: &[u8], rules: &Rules) -> usize {
+    let set = rules.current().expect("there are rules");
+    let sieve = set.sieve().expect("for access logs");
+    let mut nginx = Nginx::default();
+    let mut plain = Vec::new();
+    let lines = bytes.split(|&byte| byte == b'\n');
+    lines
+        .filter(|line| match nginx.parse(line) {
+            Ok(Reading::Request(parsed)) => {
+                let Request::Line(request) = parsed.request else {
+                    return false;
+                };
+                let target = request
+                    .split(|&byte| byte == b' ')
+                    .nth(1)
+                    .unwrap_or_default();
+                sieve.lets_through(line, target, parsed.status, &mut plain)
+            }
+            _ => false,
+        })
+        .count()
 }
 
 /// Everything from opening the file to rows.
@@ -89,7 +115,17 @@ fn access_log(criterion: &mut Criterion) {
         let path = path.to_str().expect("the path is UTF-8").to_owned();
         group.throughput(Throughput::Elements(LINES as u64));
         let (none, fifty) = (Arc::default(), rule_sets::web(50));
+        println!(
+            "{} lines of {LINES} are asked about",
+            asked_about(&bytes, &fifty)
+        );
         assert_eq!(read(&path, &none), LINES as u64);
+        for (rules_name, rules) in [("no", &none), ("50", &fifty)] {
+            let us = rule_sets::cpu::us_each(LINES, 20, || {
+                black_box(read(&path, rules));
+            });
+            println!("{name}, {rules_name} rules: {us:.3} µs CPU a line");
+        }
         group.bench_function(format!("{name}/newlines_only"), |bencher| {
             bencher.iter(|| memchr::memchr_iter(b'\n', black_box(&bytes)).count());
         });

@@ -1,5 +1,6 @@
 //! What rules cost: sshd's lines from file to events without rules and with two hundred that are all
 //! asked, and the worst that a line can cost. One thread that never sleeps, so time is CPU time.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 
 mod rule_sets;
 
@@ -77,6 +78,12 @@ fn rules(criterion: &mut Criterion) {
     std::fs::write(&path, log()).expect("the log is written");
     let path = path.to_str().expect("the path is UTF-8").to_owned();
     let (none, many) = (Arc::default(), rule_sets::auth(200));
+    for (name, rules) in [("bare", &none), ("200_rules", &many)] {
+        let us = rule_sets::cpu::us_each(LINES, 20, || {
+            black_box(read(&path, rules));
+        });
+        println!("sshd/{name}: {us:.2} µs CPU an event");
+    }
     let mut group = criterion.benchmark_group("rules");
     group.sample_size(20);
     group.throughput(Throughput::Elements(LINES as u64));

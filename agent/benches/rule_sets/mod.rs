@@ -2,6 +2,8 @@
 //! public rules have.
 #![allow(dead_code, reason = "each bench uses its own")]
 
+pub(crate) mod cpu;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

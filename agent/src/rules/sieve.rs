@@ -23,66 +23,77 @@ const FRAGMENTS_IN_SEARCH: usize = 48;
 /// Most vectorised searches over a text; beyond it one automaton is cheaper.
 const SEARCHES_MAX: usize = 4;
 
+/// Most groups of rules by the statuses they want; the rest shares the last one.
+const GROUPS_MAX: usize = 64;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Sieve {
     /// Of rules that say nothing of the status.
     always: Haystacks,
-    /// By status: what to look for where a line has it.
+    /// By status: what a line with it takes to be looked at.
     statuses: Vec<StatusNeed>,
-    /// Of rules that want a status and a text.
-    with_status: Haystacks,
+    /// Of rules that want a status and a text, by the statuses they want.
+    groups: Vec<Haystacks>,
     /// Rules without a witness.
     every_line: usize,
 }
 
-/// What it takes for a line with a status to be looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum StatusNeed {
-    /// What any line takes.
-    #[default]
-    Nothing,
-    /// A text of [`Sieve::with_status`] does as well.
-    Text,
+#[derive(Clone, Copy, Debug, Default)]
+struct StatusNeed {
+    /// A bit for each group whose texts are looked for.
+    groups: u64,
     /// The status is enough.
-    Enough,
+    enough: bool,
 }
 
 impl Sieve {
     /// For rules.
     pub(super) fn of(witnesses: Vec<Witness>) -> Self {
         let mut always = Vec::new();
-        let mut with_status = Vec::new();
-        let mut statuses = vec![StatusNeed::Nothing; STATUSES];
+        let mut groups: Vec<(Vec<u16>, Vec<Needle>)> = Vec::new();
+        let mut statuses = vec![StatusNeed::default(); STATUSES];
         let mut every_line = 0;
         for witness in witnesses {
-            let need = match (&witness.needles, &witness.statuses) {
+            let (needles, mut wanted) = match (witness.needles, witness.statuses) {
                 (None, None) => {
                     every_line += 1;
                     continue;
                 }
                 (Some(needles), None) => {
-                    always.extend(needles.iter().cloned());
+                    always.extend(needles);
                     continue;
                 }
-                (Some(needles), Some(_)) => {
-                    with_status.extend(needles.iter().cloned());
-                    StatusNeed::Text
-                }
-                (None, Some(_)) => StatusNeed::Enough,
+                (needles, Some(wanted)) => (needles, wanted),
             };
-            for status in witness.statuses.iter().flatten() {
-                if let Some(slot) = statuses.get_mut(usize::from(*status))
-                    && *slot != StatusNeed::Enough
-                {
-                    *slot = need;
+            wanted.sort_unstable();
+            wanted.dedup();
+            let group = needles.map(|needles| {
+                let known = groups.iter().position(|(known, _)| *known == wanted);
+                let full = groups.len() == GROUPS_MAX;
+                let position = known.unwrap_or(groups.len() - usize::from(full));
+                if position == groups.len() {
+                    groups.push((wanted.clone(), Vec::new()));
+                }
+                groups[position].1.extend(needles);
+                position
+            });
+            for status in wanted {
+                if let Some(need) = statuses.get_mut(usize::from(status)) {
+                    match group {
+                        Some(group) => need.groups |= 1 << group,
+                        None => need.enough = true,
+                    }
                 }
             }
         }
         Self {
             always: Haystacks::of(always),
             statuses,
-            with_status: Haystacks::of(with_status),
+            groups: groups
+                .into_iter()
+                .map(|(_, needles)| Haystacks::of(needles))
+                .collect(),
             every_line,
         }
     }
@@ -106,11 +117,12 @@ impl Sieve {
         if self.every_line > 0 || self.always.hold(line, target, plain) {
             return true;
         }
-        match self.statuses.get(usize::from(status)) {
-            Some(StatusNeed::Enough) => true,
-            Some(StatusNeed::Text) => self.with_status.hold(line, target, plain),
-            _ => false,
-        }
+        let need = self.statuses.get(usize::from(status));
+        need.is_some_and(|need| {
+            let groups = self.groups.iter().enumerate();
+            let mut asked = groups.filter(|(group, _)| need.groups >> group & 1 == 1);
+            need.enough || asked.any(|(_, haystacks)| haystacks.hold(line, target, plain))
+        })
     }
 }
 
