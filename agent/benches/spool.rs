@@ -7,7 +7,9 @@
 //!
 //! DIRECTORY is on the disk to be measured (a temporary one by default), SECONDS the time for each
 //! figure (5 by default). What is read was dropped from the page cache before, without the time for
-//! that. `seal` is what making batches of rows costs alone, which an append does too.
+//! that. `seal` is what making batches of rows costs alone, on one thread, which an append does too.
+//! `append` is by one source and by two at once, as an agent has several; `plain` by one thread and
+//! by two, each with files of its own. `ratio` compares both by one, and both at their best.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -19,7 +21,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crmscope_agent::spool::{Config, Origin, Spool};
+use crmscope_agent::outbox::Outbox;
+use crmscope_agent::spool::{Config, Origin};
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::{Batch, Heartbeat};
 use crmscope_proto::{Id, Lane};
@@ -31,6 +34,9 @@ const ROWS: [usize; 2] = [100, 10_000];
 /// A segment of the spool is about so long.
 const FILE_BYTES: u64 = 1024 * 1024;
 
+/// Turns that a figure is taken in.
+const ROUNDS: u32 = 10;
+
 #[derive(Default)]
 struct Figure {
     bytes: u64,
@@ -38,6 +44,11 @@ struct Figure {
 }
 
 impl Figure {
+    fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.elapsed += other.elapsed;
+    }
+
     #[allow(clippy::cast_precision_loss, reason = "bytes of a few seconds")]
     fn megabytes_per_s(&self) -> f64 {
         self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64()
@@ -60,7 +71,7 @@ fn main() {
         directory.display()
     );
     println!(
-        "lane      rows  batch bytes     seal   append   plain  ratio    replay    plain  ratio"
+        "lane      rows  batch bytes     seal   append  by two    plain  by two  ratio  best    replay    plain  ratio"
     );
     for lane in [Lane::Security, Lane::Metrics] {
         for rows in ROWS {
@@ -73,25 +84,56 @@ fn measure(directory: &Path, lane: Lane, rows: usize, time: Duration) {
     let root = tempfile::tempdir_in(directory).unwrap();
     let contents = contents(rows);
     let sealing = sealing(lane, &contents, time);
-    let (append, replay, batch_bytes) = spool(root.path(), lane, &contents, time);
+    let [one, two] = ["one", "two"].map(|name| open(&root.path().join(name)));
+    append(&one, lane, &contents, 1, Duration::ZERO);
+    let batch_bytes = usize::try_from(one.usage().appended_bytes).unwrap();
     // Security is synced batch by batch, the others about every second.
     let sync_interval = if lane == Lane::Security {
         Duration::ZERO
     } else {
         Duration::from_millis(Config::default().sync_interval_ms)
     };
-    let (write, read) = plain(root.path(), batch_bytes, sync_interval, time);
-    let ratio = |ours: &Figure, limit: &Figure| ours.megabytes_per_s() / limit.megabytes_per_s();
+    let [first, second] = ["first", "second"].map(|name| {
+        let directory = root.path().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        directory
+    });
+    let plain = |root: &Path, time| plain_writes(root, batch_bytes, sync_interval, time);
+    // In turns, so that what else the machine does meets all of them.
+    let [mut appended, mut appended_two, mut write, mut write_two] = <[Figure; 4]>::default();
+    for _ in 0..ROUNDS {
+        let time = time / ROUNDS;
+        appended.add(&append(&one, lane, &contents, 1, time));
+        write.add(&plain(&first, time));
+        appended_two.add(&append(&two, lane, &contents, 2, time));
+        write_two.add(&std::thread::scope(|scope| {
+            let other = scope.spawn(|| plain(&second, time));
+            let mut both = plain(&first, time);
+            both.bytes += other.join().unwrap().bytes;
+            both
+        }));
+    }
+    let [mut replay, mut read] = <[Figure; 2]>::default();
+    while replay.elapsed < time {
+        replay.add(&replays(&one, &root.path().join("one"), lane));
+        read.add(&plain_reads(&first));
+    }
+    let [sealing, append, append_two, write, write_two, replay, read] = [
+        sealing,
+        appended,
+        appended_two,
+        write,
+        write_two,
+        replay,
+        read,
+    ]
+    .map(|figure| figure.megabytes_per_s());
     println!(
-        "{:8} {rows:5} {batch_bytes:12} {:8.1} {:8.1} {:7.1} {:6.2} {:9.1} {:8.1} {:6.2}",
+        "{:8} {rows:5} {batch_bytes:12} {sealing:8.1} {append:8.1} {append_two:7.1} {write:8.1} {write_two:7.1} {:6.2} {:5.2} {replay:9.1} {read:8.1} {:6.2}",
         lane.name(),
-        sealing.megabytes_per_s(),
-        append.megabytes_per_s(),
-        write.megabytes_per_s(),
-        ratio(&append, &write),
-        replay.megabytes_per_s(),
-        read.megabytes_per_s(),
-        ratio(&replay, &read),
+        append / write,
+        append.max(append_two) / write.max(write_two),
+        replay / read,
     );
 }
 
@@ -124,14 +166,14 @@ fn sealing(lane: Lane, contents: &Contents, time: Duration) -> Figure {
     let start = Instant::now();
     let mut figure = Figure::default();
     while start.elapsed() < time {
-        let batch = crmscope_proto::seal(&contents.clone(), envelope.clone()).unwrap();
+        let batch = crmscope_proto::seal(contents, envelope.clone()).unwrap();
         figure.bytes += batch.encode_to_vec().len() as u64;
     }
     figure.elapsed = start.elapsed();
     figure
 }
 
-fn spool(root: &Path, lane: Lane, contents: &Contents, time: Duration) -> (Figure, Figure, usize) {
+fn open(root: &Path) -> Outbox {
     let origin = Origin {
         agent_id: "crm-web-01".to_owned(),
         boot_id: Id([1; 16]),
@@ -143,52 +185,73 @@ fn spool(root: &Path, lane: Lane, contents: &Contents, time: Duration) -> (Figur
         security_max_bytes: u64::MAX / 8,
         ..Config::default()
     };
-    let (mut spool, _) = Spool::open(&root.join("spool"), config).unwrap();
-    let start = Instant::now();
-    let mut batches = 0u64;
-    while start.elapsed() < time {
-        spool.append(&origin, lane, contents, None, 1_000).unwrap();
-        spool.sync_due(Instant::now());
-        batches += 1;
-    }
-    let append = Figure {
-        bytes: spool.usage().appended_bytes,
-        elapsed: start.elapsed(),
-    };
-    let batch_bytes = usize::try_from(append.bytes / batches).unwrap();
-    let mut replay = Figure::default();
-    while replay.elapsed < time {
-        spool.rewind();
-        drop_from_cache(&root.join("spool"));
-        let start = Instant::now();
-        let mut after = 0;
-        loop {
-            let records = spool.read(lane, after, 64, 4 * 1024 * 1024).unwrap();
-            let Some(last) = records.last() else { break };
-            after = last.sequence;
-            let lengths = records.iter().map(|record| record.batch.len() as u64);
-            replay.bytes += lengths.sum::<u64>();
-        }
-        replay.elapsed += start.elapsed();
-    }
-    (append, replay, batch_bytes)
+    Outbox::open(root, config, origin).unwrap()
 }
 
-/// The same without anything around it.
-fn plain(
+/// Appends by so many threads at once, each at least one; all is durable at the end.
+fn append(
+    outbox: &Outbox,
+    lane: Lane,
+    contents: &Contents,
+    sources: usize,
+    time: Duration,
+) -> Figure {
+    let before = outbox.usage().appended_bytes;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..sources {
+            scope.spawn(|| {
+                loop {
+                    outbox.append(lane, contents, None).unwrap();
+                    outbox.sync_due(Instant::now());
+                    if start.elapsed() >= time {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    outbox.sync_due(Instant::now() + Duration::from_secs(3600));
+    Figure {
+        bytes: outbox.usage().appended_bytes - before,
+        elapsed: start.elapsed(),
+    }
+}
+
+fn replays(outbox: &Outbox, root: &Path, lane: Lane) -> Figure {
+    outbox.rewind();
+    drop_from_cache(root);
+    let start = Instant::now();
+    let (mut bytes, mut after) = (0, 0);
+    loop {
+        let records = outbox.read(lane, after, 64, 4 * 1024 * 1024).unwrap();
+        let Some(last) = records.last() else { break };
+        after = last.sequence;
+        let lengths = records.iter().map(|record| record.batch.len() as u64);
+        bytes += lengths.sum::<u64>();
+    }
+    Figure {
+        bytes,
+        elapsed: start.elapsed(),
+    }
+}
+
+/// The same without anything around it: files of a segment's length, with names that are durable.
+fn plain_writes(
     root: &Path,
     batch_bytes: usize,
     sync_interval: Duration,
     time: Duration,
-) -> (Figure, Figure) {
+) -> Figure {
     let mut batch = vec![0; batch_bytes];
     fastrand::Rng::with_seed(2).fill(&mut batch);
-    let (mut bytes, mut files) = (0, 0u64);
+    let directory = File::open(root).unwrap();
+    let mut bytes = 0;
+    let files = std::fs::read_dir(root).unwrap().count();
     let start = Instant::now();
     let mut synced = start;
-    while start.elapsed() < time {
-        let mut file = File::create(root.join(files.to_string())).unwrap();
-        files += 1;
+    for number in files.. {
+        let mut file = File::create(root.join(number.to_string())).unwrap();
         let mut length = 0;
         while length < FILE_BYTES && start.elapsed() < time {
             file.write_all(&batch).unwrap();
@@ -199,30 +262,37 @@ fn plain(
             }
         }
         file.sync_data().unwrap();
+        directory.sync_all().unwrap();
         bytes += length;
+        if start.elapsed() >= time {
+            break;
+        }
     }
-    let write = Figure {
+    Figure {
         bytes,
         elapsed: start.elapsed(),
-    };
-    let mut read = Figure::default();
-    let mut buffer = vec![0; 1 << 20];
-    while read.elapsed < time {
-        drop_from_cache(root);
-        let start = Instant::now();
-        for file in 0..files {
-            let mut file = File::open(root.join(file.to_string())).unwrap();
-            loop {
-                let length = file.read(&mut buffer).unwrap();
-                if length == 0 {
-                    break;
-                }
-                read.bytes += length as u64;
-            }
-        }
-        read.elapsed += start.elapsed();
     }
-    (write, read)
+}
+
+fn plain_reads(root: &Path) -> Figure {
+    drop_from_cache(root);
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    let start = Instant::now();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let mut file = File::open(entry.unwrap().path()).unwrap();
+        loop {
+            let length = file.read(&mut buffer).unwrap();
+            if length == 0 {
+                break;
+            }
+            bytes += length as u64;
+        }
+    }
+    Figure {
+        bytes,
+        elapsed: start.elapsed(),
+    }
 }
 
 /// So that the next read is the disk's.
