@@ -110,10 +110,15 @@ impl Systemd {
 
     /// What systemctl prints; nothing if it fails.
     fn ask(&self, arguments: &[&str]) -> Option<String> {
-        let output = Command::new(self.systemctl())
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = loop {
+            match Command::new(self.systemctl()).args(arguments).output() {
+                // Another test forked while the script was being written.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                output => break output.unwrap(),
+            }
+        };
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         output.status.success().then_some(text)
     }

@@ -24,7 +24,11 @@ exec unshare --mount --cgroup sh -c "
 export XDG_RUNTIME_DIR="$folder/run" XDG_CONFIG_HOME="$folder/config" HOME="$folder"
 sh -c "$inside" sh "$folder" "$group" </dev/null &
 read -r end || true
-echo 1 > "$group/cgroup.kill" || kill -9 $!
+# Again and again: what has just been started may not be in the group yet.
+while kill -0 $! 2>/dev/null; do
+  echo 1 > "$group/cgroup.kill" || kill -9 $!
+  sleep 0.1
+done
 wait || true
 for try in 1 2 3 4 5 6 7 8 9; do
   find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null
