@@ -128,6 +128,9 @@ impl Reader {
             // What librdkafka holds beside the feeds.
             .set("queued.max.messages.kbytes", "8192")
             .set("queued.min.messages", "1000")
+            // Where these were reached, a partition is not fetched for so long: a second by default,
+            // in which a writer that is behind waits for what the broker has.
+            .set("fetch.queue.backoff.ms", "20")
             .set("topic.metadata.refresh.interval.ms", "10000");
         let observer = Observer::new("log reader");
         let consumer = BaseConsumer::from_config_and_context(&settings, observer)?;

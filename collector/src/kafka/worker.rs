@@ -32,6 +32,10 @@ const DOUBT_AFTER: Duration = Duration::from_secs(5);
 /// Pause after a refused commit, when no rebalance follows that takes the partition away.
 const CLAIM_AGAIN: Duration = Duration::from_secs(1);
 
+/// Flush intervals for which a block grows on, while its partition is so far behind that the next
+/// record is always here.
+const BEHIND_FLUSHES: u32 = 8;
+
 /// Lanes asked about in one question.
 const SINCE_QUESTION: usize = 100;
 
@@ -289,19 +293,28 @@ impl Worker {
                 first = intake.next() => first?,
             };
             let deadline = Instant::now() + flush;
-            let permit = self.shared.room_for_first(first.bytes, deadline).await;
+            let permit = self.shared.room_until(first.bytes, deadline).await;
             gathered.push(first, permit);
             deadline
         };
-        while !self.shared.is_full(&gathered) {
+        // What is here already is late: it goes into one large block rather than many small ones.
+        let behind = deadline + flush * BEHIND_FLUSHES;
+        while !self.shared.is_full(&gathered) && Instant::now() < behind {
             let next = tokio::select! {
                 biased;
                 _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
                 _ = draining.wait_for(|draining| *draining) => return Ok(None),
-                () = tokio::time::sleep_until(deadline) => break,
                 next = intake.next() => next?,
+                () = tokio::time::sleep_until(deadline) => break,
             };
-            let Some(permit) = self.shared.room(next.bytes) else {
+            // Others make room as they store: better waited for than a block of a few records.
+            let permit = tokio::select! {
+                biased;
+                _ = self.lost.wait_for(|lost| *lost) => return Err(Stop::Lost),
+                _ = draining.wait_for(|draining| *draining) => return Ok(None),
+                permit = self.shared.room_until(next.bytes, deadline) => permit,
+            };
+            let Some(permit) = permit else {
                 // What is here makes room once it is stored.
                 intake.put_back(next);
                 break;

@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Room for one record more, when there is any.
-    pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.room);
         room.try_acquire_many_owned(self.units(bytes)).ok()
     }
@@ -110,9 +110,9 @@ impl Shared {
         (free > self.room_units as usize / 2).then(|| self.room(bytes))?
     }
 
-    /// Room for a partition's first record. When others hold all of it until the deadline, the
-    /// record is taken without: a partition must never wait for another to be stored.
-    pub(super) async fn room_for_first(
+    /// Room for one record more. When others hold all of it until the deadline, there is none, and a
+    /// partition's first record is taken without: none must ever wait for another to be stored.
+    pub(super) async fn room_until(
         &self,
         bytes: usize,
         deadline: Instant,
