@@ -214,6 +214,9 @@ fn hours_are_kept_and_judged_anew() {
     stack.start_collector();
     let audit = "SELECT uniqExact(t) FROM presence_audit WHERE position(before, 'missing') > 0 AND position(after, 'delayed') > 0";
     stack.wait_number("hours that were judged anew", audit, |hours| hours >= 2);
+    // The audit is written first.
+    let anew = "SELECT toUInt64(sum(network_down_ms)) FROM presence_hours FINAL";
+    stack.wait_number("those hours", anew, |down_ms| down_ms > 0);
     let hours = "SELECT count() FROM presence_hours FINAL";
     stack.wait_number("hours before the first", hours, |hours| hours == 35);
     let network = sums(&stack, "network");
