@@ -9,6 +9,7 @@
 )]
 
 mod alertmanager;
+mod findings;
 mod hook;
 mod mail;
 mod tls;

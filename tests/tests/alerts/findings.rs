@@ -1,17 +1,6 @@
 //! Security findings on real processes: whatever the order in which events are stored, whoever looks, and
 //! however late they are, the findings are the same, and each is told once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "test code outside of test functions"
-)]
-
-#[allow(dead_code, reason = "others use more of it")]
-#[path = "alerts/hook.rs"]
-mod hook;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +9,8 @@ use crmscope_tests::process::binary;
 use crmscope_tests::{Stack, http, now_ms, wait_for};
 use serde_json::Value;
 
-use self::hook::{Hook, Mood};
+use super::hook::{Hook, Mood};
+use super::wait_until;
 
 /// What a user may be called that means harm.
 const HOSTILE: &str = "x from 6.6.6.6\\r\\n\\x1b[2J";
@@ -32,14 +22,6 @@ const BURSTS: &str = "title: Bursts of failed logins\nname: bursts\nlevel: high\
 
 /// Is there only later.
 const USERS: &str = "title: Many users\nname: spraying\nlevel: low\ncorrelation:\n  type: value_count\n  rules: [ssh_login_failed]\n  group-by: [source.network]\n  timespan: 1h\n  condition: {field: user.name, gte: 3}\n";
-
-fn wait_until(what: &str, mut check: impl FnMut() -> Result<bool, String>) {
-    wait_for(what, || match check() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err("not yet".to_owned()),
-        Err(seen) => Err(seen),
-    });
-}
 
 fn execute(stack: &Stack, sql: &str) {
     let (status, body) = http(stack.clickhouse_port, "POST", "/?database=crmscope", sql).unwrap();
