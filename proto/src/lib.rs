@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod clients;
+mod compression;
 pub mod exemplars;
 pub mod identity;
 pub mod lane;

@@ -1,15 +1,14 @@
-//! Batches: a payload's dictionary, compression, splitting and opening within bounds.
+//! Batches: a payload's dictionary, splitting, sealing and opening within bounds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::{fmt, io};
+use std::fmt;
 
 use prost::Message;
 use prost::encoding::message::{encode_repeated, encoded_len_repeated};
 use prost::encoding::{DecodeContext, decode_key, skip_field};
-use zstd::bulk::{Compressor, Decompressor};
 
 use crate::clients::{self, ClientRow};
+use crate::compression::{Decompression, compress};
 use crate::exemplars::{ExemplarRow, SamplingRow};
 use crate::limits::{
     BATCH_MAX_BYTES, BATCH_MAX_ITEMS, DICTIONARY_MAX_ENTRIES, EVENT_RULES_MAX, PAYLOAD_MAX_BYTES,
@@ -18,12 +17,6 @@ use crate::limits::{
 use crate::requests::{self, RequestRow};
 use crate::series::SeriesTable;
 use crate::v1::{Batch, DropRange, Encoding, Heartbeat, Payload, SecurityEvent};
-
-/// zstd's cheapest useful level: higher ones gained nothing on these payloads.
-const ZSTD_LEVEL: i32 = 1;
-
-/// Most memory of a compression context that is kept: what a batch of some 20 kB takes.
-const SPARE_MAX_BYTES: usize = 144 << 10;
 
 /// Numbers of fields of a payload that are encoded one by one; see `uplink.proto`.
 const HEARTBEATS_TAG: u32 = 5;
@@ -467,25 +460,6 @@ fn security_row(
     })
 }
 
-/// A context that the next batch is compressed with. Making one asks the processor for its
-/// features, which takes longer than compressing a small batch where a hypervisor answers.
-static SPARE: Mutex<Option<Compressor<'static>>> = Mutex::new(None);
-
-fn compress(raw: &[u8]) -> io::Result<Vec<u8>> {
-    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = spare().take();
-    let mut compressor = match kept {
-        Some(kept) => kept,
-        None => Compressor::new(ZSTD_LEVEL)?,
-    };
-    let compressed = compressor.compress(raw)?;
-    // One that a large batch has swollen costs memory for good, and saves it little.
-    if compressor.context_mut().sizeof() <= SPARE_MAX_BYTES {
-        *spare() = Some(compressor);
-    }
-    Ok(compressed)
-}
-
 /// Puts contents into an envelope: fills `items`, `encoding`, `payload_bytes` and `payload`, and
 /// leaves the identity as it is in `envelope`.
 ///
@@ -550,7 +524,7 @@ pub fn open(batch: &Batch) -> Result<Contents, DecodeError> {
 /// Opens batch after batch with the same context, for whoever opens many: making one costs as much
 /// as a small batch. Holds some 100 kB once it was used.
 #[derive(Default)]
-pub struct Opener(Option<Decompressor<'static>>);
+pub struct Opener(Decompression);
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -575,6 +549,7 @@ impl Opener {
         let raw = match Encoding::try_from(batch.encoding) {
             Ok(Encoding::None) => batch.payload.clone(),
             Ok(Encoding::Zstd) => self
+                .0
                 .decompress(&batch.payload, announced)
                 .map_err(|error| DecodeError::Compression(error.to_string()))?
                 .into(),
@@ -598,13 +573,5 @@ impl Opener {
             });
         }
         Ok(contents)
-    }
-
-    fn decompress(&mut self, payload: &[u8], announced: usize) -> io::Result<Vec<u8>> {
-        let decompressor = match &mut self.0 {
-            Some(kept) => kept,
-            none => none.insert(Decompressor::new()?),
-        };
-        decompressor.decompress(payload, announced)
     }
 }
