@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".crmscope.v1.Batch.payload")
+        .bytes(".crmscope.v1.RulesPiece.data")
         .compile_fds(files)?;
     Ok(())
 }

@@ -7,18 +7,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crmscope_proto::v1::{Batch, Encoding};
+use crmscope_proto::{Lane, open, seal};
+
 use crate::sources::{self, requests, security, tail};
 use crate::{Config, rules, spool};
 
 /// One target.
 type Target = (&'static str, fn(&[u8]));
 
-/// All targets but `batch`, which is of the contract alone.
-pub const TARGETS: [Target; 13] = [
+/// All targets.
+pub const TARGETS: [Target; 16] = [
     ("access_log", requests::fuzzing::count),
     ("agent_config", read_config),
+    ("batch", open_batch),
     ("checkpoint", tail::fuzzing::restore),
     ("configured_log", read_configured),
+    ("database_messages", security::fuzzing::read_database),
     ("host_files", sources::fuzzing::read_host_files),
     ("journal_file", security::fuzzing::watch_journal),
     ("packed_log", tail::fuzzing::unpack),
@@ -26,6 +31,7 @@ pub const TARGETS: [Target; 13] = [
     ("program_output", sources::fuzzing::read_program_output),
     ("rules", rules::fuzzing::ask),
     ("security_log", security::fuzzing::read),
+    ("service_answers", security::fuzzing::read_services),
     ("spool", spool::fuzzing::open),
     ("try_log", requests::try_log::fuzzing::try_log),
 ];
@@ -38,6 +44,36 @@ pub fn run(name: &str, data: &[u8]) {
     let found = TARGETS.iter().find(|(known, _)| *known == name);
     let (_, target) = found.expect("the target is in the table");
     target(data);
+}
+
+/// The wire: an uncompressed payload of any bytes. What opens must round-trip.
+fn open_batch(data: &[u8]) {
+    let Some((head, payload)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let envelope = Batch {
+        agent_id: "fuzz".to_owned(),
+        boot_id: vec![1; 16],
+        start_id: vec![2; 16],
+        spool_id: vec![3; 16],
+        lane: Lane::Metrics.into(),
+        sequence: 1,
+        ..Batch::default()
+    };
+    let batch = Batch {
+        items: u32::from(u16::from_le_bytes(*head)),
+        encoding: Encoding::None.into(),
+        payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        payload: payload.to_vec().into(),
+        ..envelope.clone()
+    };
+    let Ok(contents) = open(&batch) else {
+        return;
+    };
+    assert_eq!(contents.items(), batch.items as usize);
+    if let Ok(again) = seal(&contents, envelope) {
+        assert_eq!(open(&again).as_ref(), Ok(&contents));
+    }
 }
 
 /// A folder of this thread alone, for what a target writes.
@@ -132,7 +168,6 @@ mod tests {
     #[test]
     fn every_target_is_in_the_table_and_in_the_workspace_of_the_fuzzer() {
         let mut known: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        known.push("batch".to_owned());
         known.sort();
         let folder = fuzz_folder();
         assert_eq!(names(&folder.join("fuzz_targets")), known);
@@ -142,8 +177,13 @@ mod tests {
             let bin = format!("name = \"{name}\"\npath = \"{path}\"\n");
             assert!(manifest.contains(&bin), "Cargo.toml has no {name}");
             let text = fs::read_to_string(folder.join(path)).unwrap();
-            let call = format!("crmscope_agent::fuzzing::run(\"{name}\", data)");
-            assert!(name == "batch" || text.contains(&call), "{name}");
+            // All of it but its comment, as nothing else here compiles it.
+            let code = text.lines().filter(|line| !line.starts_with("//!"));
+            let code: Vec<&str> = code.filter(|line| !line.is_empty()).collect();
+            let call = format!(
+                "libfuzzer_sys::fuzz_target!(|data: &[u8]| crmscope_agent::fuzzing::run(\"{name}\", data));"
+            );
+            assert_eq!(code, ["#![no_main]", &call], "{name}");
         }
     }
 

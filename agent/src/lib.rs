@@ -8,6 +8,7 @@
 pub mod clock;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+pub mod identity;
 pub mod outbox;
 pub mod rules;
 pub mod runtime;
@@ -19,9 +20,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crmscope_proto::settings::{self, SettingsError};
+use crmscope_proto::systemd::{Notifier, SystemdError};
 use crmscope_proto::{Id, check_agent_id};
 use serde::{Deserialize, Serialize};
 
+use identity::Identity;
 use outbox::Outbox;
 use rules::{Rules, Surroundings};
 use runtime::Agent;
@@ -48,6 +51,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where the collector is.
     pub collector: uplink::Config,
+    /// Who the agent is to it.
+    pub identity: identity::Config,
     /// How often things happen.
     pub intervals: runtime::settings::Config,
     /// How much the disk may hold.
@@ -80,6 +85,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             collector: uplink::Config::default(),
+            identity: identity::Config::default(),
             intervals: runtime::settings::Config::default(),
             spool: spool::Config::default(),
             budget: runtime::budget::Config::default(),
@@ -132,6 +138,11 @@ impl Config {
             ..sources::requests::LogConfig::new("", sources::requests::Format::default())
         }];
         template.sources.security.logs = vec![sources::security::LogConfig::template()];
+        template.sources.sql.databases = vec![sources::security::polled::sql::Database::template()];
+        template.sources.salesforce.orgs =
+            vec![sources::security::polled::salesforce::Org::template()];
+        template.sources.hubspot.accounts =
+            vec![sources::security::polled::hubspot::Account::template()];
         template.sources.probes.targets = vec![sources::probes::Target::template()];
         template.sources.processes.watch = vec![sources::processes::Watch {
             name: String::new(),
@@ -146,6 +157,7 @@ impl Config {
         check_agent_id(&self.agent_id)
             .map_err(|error| format!("agent_id `{}`: {error}", self.agent_id.escape_debug()))?;
         self.collector.validate()?;
+        self.identity.validate()?;
         self.intervals.validate()?;
         self.spool.validate()?;
         self.budget.validate(self.spool.total_bytes())?;
@@ -156,14 +168,14 @@ impl Config {
     /// What rules are chosen by.
     #[must_use]
     pub fn rule_surroundings(&self) -> Surroundings {
-        self.sources.rule_surroundings(&self.agent_id)
+        self.sources.rule_surroundings(&self.agent_id, &self.rules)
     }
 
     /// Opens the spool and makes the sources.
     ///
     /// # Errors
-    /// When the spool is in use or holds batches of another agent, when none may be made, or the kernel does not
-    /// tell the boot id.
+    /// When the spool is in use or holds batches of another agent, when none may be made, when the kernel does not
+    /// tell the boot id, or systemd cannot be told.
     pub fn build(self) -> Result<Agent, BuildError> {
         let mut opening = Opening::new(
             &self.state_dir,
@@ -191,8 +203,19 @@ impl Config {
         };
         let rules = Rules::new(
             &self.rules,
-            self.sources.rule_surroundings(&origin.agent_id),
+            Some(&self.state_dir),
+            self.sources
+                .rule_surroundings(&origin.agent_id, &self.rules),
         );
+        let identity = match self.collector.is_encrypted() {
+            true => Some(Arc::new(Identity::new(
+                &self.identity,
+                &self.state_dir,
+                &origin.agent_id,
+                self.collector.endpoint().map_err(BuildError::Endpoint)?,
+            ))),
+            false => None,
+        };
         let outbox = match opened {
             Some(opened) => Outbox::new(opened.spool, opened.lost, origin),
             None => Outbox::closed(opening, origin),
@@ -203,8 +226,10 @@ impl Config {
             rules,
             intervals: self.intervals,
             uplink: self.collector,
+            identity,
             budget: self.budget,
             manager: sources::units::Manager::new(&self.sources.units),
+            notifier: Arc::new(Notifier::from_environment()?),
         })
     }
 }
@@ -215,7 +240,13 @@ pub enum BuildError {
     /// The spool.
     #[error(transparent)]
     Spool(#[from] spool::SpoolError),
+    /// Where the collector is.
+    #[error("{0}")]
+    Endpoint(String),
     /// The boot id.
     #[error("cannot tell this boot from others: {0}")]
     Boot(sources::SourceError),
+    /// systemd.
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
 }

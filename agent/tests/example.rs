@@ -47,9 +47,30 @@ fn the_example_shows_the_defaults() {
         ("security", "logs"),
         ("processes", "watch"),
         ("probes", "targets"),
+        ("sql", "databases"),
+        ("salesforce", "orgs"),
+        ("hubspot", "accounts"),
     ] {
         example["sources"][source][list] = serde_json::Value::Null;
         defaults["sources"][source][list] = serde_json::Value::Null;
     }
     assert_eq!(example, defaults);
+}
+
+#[test]
+fn what_is_shipped_for_applications_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/agent");
+    let mut read = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let config = Config::load(Some(&path)).unwrap();
+        let sources = config.sources;
+        let polled = sources.sql.databases.len()
+            + sources.salesforce.orgs.len()
+            + sources.hubspot.accounts.len();
+        assert_eq!(polled, 1, "{}", path.display());
+        read.push(path.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    read.sort();
+    assert_eq!(read, ["espocrm.toml", "hubspot.toml", "salesforce.toml"]);
 }

@@ -1,7 +1,7 @@
 //! The rules of `deploy/rules` against lines that they must match and lines that they must not.
 //!
 //! Beside each rule stands `deploy/rules/tests/<name>.txt`: lines `source NAME`, then `match LINE` and
-//! `other LINE`. Each line is read alone, by the source that reads such lines.
+//! `other LINE`. Each line is read alone, by the source that reads such lines, and local time is Berlin's.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crmscope_agent::rules::{self, Rules, Surroundings};
+use crmscope_agent::rules::{self, LocalClock, Rules, Surroundings};
 use crmscope_agent::sources::requests::{self, Format, From, RequestsSource};
 use crmscope_agent::sources::security::{
     self, Condition, Fields, JournalMode, KindOf, LogConfig, LogFormat, SecuritySource,
@@ -44,6 +44,7 @@ fn surroundings() -> Surroundings {
             .map(str::to_owned)
             .to_vec(),
         reads_access_logs: true,
+        clock: LocalClock::of("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
     }
 }
 
@@ -75,6 +76,7 @@ fn application(path: &Path, format: LogFormat) -> LogConfig {
         "app_login",
         "app_logout",
         "data_export",
+        "data_delete",
         "account_created",
         "group_member_added",
     ];
@@ -219,6 +221,47 @@ fn every_rule_of_the_pack_matches_what_it_must_and_nothing_else() {
     }
 }
 
+/// What the documentation says of it: hours of one's own, and addresses that are left out.
+#[test]
+fn working_hours_and_exclusions_are_the_operators() {
+    const NAME: &str = "web_sensitive_page_after_hours";
+    let (_, id, _) = rules_of_the_pack()
+        .into_iter()
+        .find(|(name, ..)| name == NAME)
+        .unwrap();
+    let shipped = fs::read_to_string(pack().join("web").join(format!("{NAME}.yml"))).unwrap();
+    let hours = "[20, 21, 22, 23, 0, 1, 2, 3, 4, 5, 6]";
+    let days = "[saturday, sunday]";
+    assert!(shipped.contains(hours) && shipped.contains(days));
+    let own = TempDir::new().unwrap();
+    let changed = shipped
+        .replace(hours, "[0, 1, 2]")
+        .replace(days, "[friday, saturday]");
+    fs::write(own.path().join("hours.yml"), changed).unwrap();
+    let filter = format!(
+        "title: nightly export\nlogsource:\n  category: webserver\nfilter:\n  rules: [{id}]\n  selection:\n    c-ip: 192.0.2.5\n  condition: not selection\n"
+    );
+    fs::write(own.path().join("filter.yml"), filter).unwrap();
+    let mut directories = folders();
+    directories.push(own.path().to_owned());
+    let loaded = rules::load(&directories, &surroundings()).unwrap();
+    assert_eq!(loaded.faults, Vec::new());
+    let rules = Rules::fixed(loaded);
+    for (address, time, wanted) in [
+        ("192.0.2.4", "23/Nov/2026:01:59:00 +0100", true),
+        ("192.0.2.5", "23/Nov/2026:01:59:00 +0100", false),
+        ("192.0.2.4", "23/Nov/2026:03:00:00 +0100", false),
+        ("192.0.2.4", "20/Nov/2026:12:00:00 +0100", true),
+        ("192.0.2.4", "22/Nov/2026:12:00:00 +0100", false),
+    ] {
+        let line =
+            format!("{address} - - [{time}] \"GET /admin/users HTTP/1.1\" 200 1 \"-\" \"-\"");
+        let events = events("nginx", &line, &rules);
+        let matched = events.iter().any(|row| row.event.rules.contains(&id));
+        assert_eq!(matched, wanted, "{line}");
+    }
+}
+
 /// Correlations, the collector's, name these.
 #[test]
 fn the_names_and_ids_of_the_pack_stay() {
@@ -231,7 +274,7 @@ fn the_names_and_ids_of_the_pack_stay() {
     assert_eq!(ids, expected);
 }
 
-const IDS: [(&str, &str); 15] = [
+const IDS: [(&str, &str); 19] = [
     ("account_created", "7e8e1dde-fe9e-5f23-8748-55ac24eb5ffe"),
     ("admin_granted", "db442406-1951-5ad5-a68f-252c382347a2"),
     ("app_login_failed", "0098e303-189b-5781-a26a-cdc00f45414c"),
@@ -239,7 +282,13 @@ const IDS: [(&str, &str); 15] = [
         "app_login_succeeded",
         "07256aa5-9e57-5b83-b437-1fd6a6b2652a",
     ),
+    (
+        "audit_account_created",
+        "5d1c6d5e-2f0b-5c8e-9d55-7a1f0f3c9e21",
+    ),
     ("audit_stopped", "40d8ddc0-6a05-54b7-ab64-cf01f009ce59"),
+    ("data_deleted", "dab0529d-c912-56d7-ab05-83691b8a3bb4"),
+    ("data_deleted_many", "b3923005-b129-5d53-86bf-b8dc109736aa"),
     ("data_exported", "0b3d1466-c14c-5fcc-acb0-69b565972fb0"),
     ("data_exported_many", "393cf096-de46-5e7c-989f-5275a8c6ed5b"),
     ("ssh_invalid_user", "52a17efd-c0b5-53da-aef5-b89f43e53c8d"),
@@ -253,6 +302,10 @@ const IDS: [(&str, &str); 15] = [
     ("web_rate_limited", "8ef196aa-a085-58fa-8ca9-6670dd3c8815"),
     ("web_scan", "6b2819f4-065b-504b-a123-52af2a2b4516"),
     ("web_sensitive_page", "dd08f167-947d-5442-b19a-9a56060a9475"),
+    (
+        "web_sensitive_page_after_hours",
+        "f6753182-1792-58dc-b2a2-41c735811a2f",
+    ),
 ];
 
 /// Public rules, where a copy of them is named; they are not part of this repository.

@@ -1,14 +1,18 @@
 //! The command line.
 
+mod identity;
 mod maintenance;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use crmscope_proto::chain::Digest;
 
+use crate::chain::AskedHead;
 use crate::presence::availability::{By, Step};
 
+pub use self::identity::{AuthorityAction, CertificateAction, TokenAction, TokenArguments};
 pub use self::maintenance::{AddArguments, MaintenanceAction};
 
 /// Takes what crmscope agents send, and stores it exactly in ClickHouse.
@@ -37,7 +41,7 @@ pub struct RunArguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the collector until SIGTERM or SIGINT; SIGHUP reads tokens and log filter again.
+    /// Run the collector until SIGTERM or SIGINT; SIGHUP reads certificates, tokens and log filter again.
     Run(RunArguments),
     /// Bring the schema in ClickHouse up to date, then leave. Safe to repeat.
     Migrate,
@@ -102,6 +106,24 @@ pub enum Command {
         #[command(subcommand)]
         action: HostsAction,
     },
+    /// The authority that signs certificates of agents.
+    Authority {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: AuthorityAction,
+    },
+    /// Enrolment tokens, with which agents get their first certificate.
+    Token {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: TokenAction,
+    },
+    /// Certificates of agents.
+    Certificate {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: CertificateAction,
+    },
     /// Times in which hosts may be silent and services away.
     Maintenance {
         /// What to do with them.
@@ -121,6 +143,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What is usual of users.
+    Baselines {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: BaselinesAction,
+    },
     /// Security rules.
     Rules {
         /// What to do with them.
@@ -133,8 +161,32 @@ pub enum Command {
         #[command(subcommand)]
         action: TopicsAction,
     },
+    /// Verify the agents' chains of security batches: whether every event is stored as it was sealed, and
+    /// none is missing or too many. Exit code 1: something is not; 2: an error.
+    Verify {
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// Only batches received since then: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such
+        /// as 12h or 7d. Everything by default, which alone finds what was deleted at the beginning.
+        #[arg(long)]
+        from: Option<String>,
+        /// Only batches received until then, likewise. What was deleted at the end is found without it.
+        #[arg(long)]
+        to: Option<String>,
+        /// A link of an agent that was kept elsewhere, which its chain must have. Can be repeated.
+        #[arg(long, value_name = "AGENT=LINK", value_parser = parse_head)]
+        head: Vec<AskedHead>,
+        /// How long a batch may be under way, such as 15m.
+        #[arg(long, value_name = "TIME", default_value = "15m", value_parser = parse_duration)]
+        in_flight: Duration,
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Recompute every roll-up of a range from base rows and compare every cell. Exit code 1: something
-    /// differs; 2: an error.
+    /// differs; 2: an error; 3: nothing is known to differ, and some rows could not be judged, as they
+    /// changed all the time or were too many.
     Reconcile {
         /// Since when: a moment such as "2026-11-28 14:00" (UTC), or how long ago, such as 12h or 7d.
         /// The range is widened to whole days of UTC.
@@ -149,6 +201,17 @@ pub enum Command {
         /// As one JSON document.
         #[arg(long)]
         json: bool,
+    },
+    /// Show the overview in the terminal: whether all is well, what is wrong, and what to do. q leaves,
+    /// ? shows the keys.
+    Top {
+        /// From one look at ClickHouse to the next, such as 2s.
+        #[arg(long, value_parser = parse_duration, default_value = "2s", value_name = "TIME")]
+        every: Duration,
+        /// Print it as text and leave. Exit code 0: all is well; 1: something is wrong; 2: an error;
+        /// 3: not known.
+        #[arg(long)]
+        once: bool,
     },
     /// Check the configuration, then leave.
     Validate,
@@ -194,7 +257,20 @@ pub enum HostsAction {
     },
 }
 
-/// What to do with security rules, those in `correlation.directories` by default.
+/// What to do with what is usual of users.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BaselinesAction {
+    /// Show what is known of a user: networks, clients, hours and exports, and the findings that name it. Or,
+    /// without one, the users of whom something is known.
+    Show {
+        /// Which user.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+}
+
+/// What to do with security rules: of the configuration, by default, those in `correlation.directories` and
+/// the sets for agents (`agent_rules.sets`).
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesAction {
     /// Say which cannot be looked for, and why. Exit code 1: there is one; 2: an error.
@@ -208,6 +284,19 @@ pub enum RulesAction {
         /// Where they are.
         #[arg(value_name = "DIRECTORY")]
         directories: Vec<PathBuf>,
+    },
+    /// Show which rules agents have in force and tried last, and what they refused. Exit code 1: one
+    /// refused something, or has not had what it is to have for longer than --behind-for; 2: an error.
+    Agents {
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// How long an agent may be behind, such as 90s, 30m, 12h or 7d.
+        #[arg(long, value_parser = parse_duration, default_value = "5m", value_name = "TIME")]
+        behind_for: Duration,
+        /// As JSON, one agent a line.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -278,6 +367,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .checked_mul(seconds)
         .map(Duration::from_secs)
         .ok_or_else(|| "that is too long".to_owned())
+}
+
+/// A head such as `crm-web-01=5f3a…`.
+fn parse_head(text: &str) -> Result<AskedHead, String> {
+    let (agent_id, link) = text
+        .rsplit_once('=')
+        .ok_or_else(|| "write the agent's id, = and the link".to_owned())?;
+    let link = Digest::parse(link).map_err(|error| error.to_string())?;
+    Ok(AskedHead {
+        agent_id: agent_id.to_owned(),
+        link,
+    })
 }
 
 #[cfg(test)]

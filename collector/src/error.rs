@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 pub enum Code {
     /// Show a valid token.
     Unauthenticated,
+    /// Who this is is known, and may not.
+    PermissionDenied,
     /// Do not send this again.
     InvalidArgument,
     /// Another version is needed.
@@ -28,6 +30,7 @@ impl Code {
     const fn to_grpc(self) -> tonic::Code {
         match self {
             Self::Unauthenticated => tonic::Code::Unauthenticated,
+            Self::PermissionDenied => tonic::Code::PermissionDenied,
             Self::InvalidArgument => tonic::Code::InvalidArgument,
             Self::FailedPrecondition => tonic::Code::FailedPrecondition,
             Self::ResourceExhausted => tonic::Code::ResourceExhausted,
@@ -41,6 +44,7 @@ impl Code {
     const fn to_http(self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
             Self::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,

@@ -6,11 +6,15 @@
 //! and that every bound has a counter. Each module's head says what it leaves to others.
 
 pub mod alerts;
+pub mod baselines;
+pub mod chain;
 pub mod cli;
 mod clock;
 pub mod config;
 pub mod correlation;
+pub mod delivery;
 pub mod error;
+pub mod identity;
 pub mod ingest;
 pub mod judge;
 pub mod kafka;
@@ -18,6 +22,7 @@ pub mod ledger;
 pub mod log;
 pub mod logging;
 pub mod objectives;
+pub mod overview;
 mod parts;
 pub mod presence;
 pub mod readiness;
@@ -26,6 +31,9 @@ pub mod roles;
 pub mod schema;
 mod sockets;
 pub mod storage;
+mod supervised;
+pub mod tls;
+pub mod top;
 mod turn;
 pub mod web;
 pub mod writer;
@@ -34,12 +42,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crmscope_proto::systemd::Notifier;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::ingest::Ingest;
+use crate::identity::revocations::Watch;
+use crate::identity::service::Registrar;
 use crate::ingest::auth::Tokens;
+use crate::ingest::{Admission, Ingest};
 use crate::kafka::producer::Producer;
 use crate::log::BoundedLog;
 use crate::parts::{Background, Part};
@@ -49,11 +60,13 @@ use crate::storage::retry::Backoff;
 use crate::writer::Writer;
 use crate::writer::agents::Inventory;
 
-/// What is not configuration: where to tell the bound addresses.
+/// What is not configuration: who is told of what was begun.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// File that gets the bound addresses as JSON.
     pub address_file: Option<PathBuf>,
+    /// Who is told how the collector does.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Runs a collector until `shutdown`, then drains it.
@@ -111,11 +124,35 @@ pub async fn run(
     }
     let mut ingest = Part::new("ingest", None);
     let (mut hellos, mut watching) = (Background::none(), Background::none());
+    let mut delivery = Background::none();
+    let tls_metrics = tls::Metrics::register(&mut registry);
+    let (mut acceptors, mut authority) = (Vec::new(), None);
+    let mut refused = Background::none();
     if let (Some(listener), Some(log)) = (agents, log) {
+        let (offered, offers) = watch::channel(Arc::default());
+        let door_tls = ingest::tls(&config.ingest, tls_metrics.clone())?;
+        let mut registrar = None;
+        let admission = match &door_tls {
+            None => Arc::new(Admission::by_tokens(tokens)),
+            Some((tls, own)) => {
+                let watch = Watch::register(&mut registry);
+                let admission = Arc::new(Admission::by_certificates(watch.subscribe()));
+                refused = Background::new(watch.run(storage.clone()));
+                acceptors.push(tls.acceptor.clone());
+                authority.clone_from(own);
+                registrar = own.clone().map(|own| {
+                    let (acceptor, admission) = (tls.acceptor.clone(), Arc::clone(&admission));
+                    Registrar::new(storage.clone(), own, acceptor, admission, &mut registry)
+                });
+                admission
+            }
+        };
+        let tls = door_tls.map(|(tls, _)| tls);
         let door = Ingest::new(
             config.ingest.clone(),
             config.agent_settings.clone(),
-            tokens,
+            offers,
+            admission,
             log,
             Arc::clone(&inventory),
             draining.clone(),
@@ -123,16 +160,26 @@ pub async fn run(
         );
         ingest = Part::new(
             "ingest",
-            Some(tokio::spawn(async { Ok(door.serve(listener).await?) })),
+            Some(tokio::spawn(async {
+                Ok(door.serve(listener, tls, registrar).await?)
+            })),
         );
         let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
         let watched = presence::watching::run(storage.clone());
+        let given = delivery::watch::run(
+            config.agent_rules.clone(),
+            storage.clone(),
+            offered,
+            delivery::watch::Metrics::register(&mut registry),
+            prepared.done(),
+        );
         let (storage, prepared) = (storage.clone(), prepared.done());
         hellos = Background::new(async move {
             stopped(prepared).await;
             inventory.run(storage, flush_interval).await;
         });
         watching = Background::new(watched);
+        delivery = Background::new(given);
     }
     let mut writer = Part::new("the writer", None);
     if roles.writer && config.kafka.is_on() {
@@ -175,6 +222,8 @@ pub async fn run(
             })),
         );
     }
+    let endpoint = bound.ingest.unwrap_or(config.ingest.listen);
+    let overview = overview::Settings::of(&config, endpoint);
     let mut presence = Part::new("the watch over the hosts", None);
     if roles.presence {
         let metrics = presence::live::metrics::Metrics::register(&mut registry);
@@ -188,11 +237,13 @@ pub async fn run(
                 presence: config.presence,
                 objectives: config.objectives,
                 correlation: config.correlation,
+                baselines: config.baselines,
             },
             desk,
             (
                 metrics,
                 correlation::metrics::Metrics::register(&mut registry),
+                baselines::metrics::Metrics::register(&mut registry),
             ),
             drain.subscribe(),
         );
@@ -208,18 +259,23 @@ pub async fn run(
     }
     let (leave, left) = watch::channel(false);
     let mut web = Background::none();
+    let pages_tls = web::tls(&config.web, tls_metrics)?;
+    acceptors.extend(pages_tls.clone().filter(|_| pages.is_some()));
+    let renewed = Background::new(tls::watch::run(acceptors, move || {
+        if let Some(authority) = &authority
+            && let Err(error) = authority.reload()
+        {
+            tracing::error!(%error, "the old authority stays");
+        }
+    }));
     if let Some(listener) = pages {
-        let access = web::AgentAccess {
-            endpoint: bound.ingest.unwrap_or(config.ingest.listen),
-            token_file: config.ingest.token_file.clone(),
-        };
         let serving = web::serve(
             config.web.clone(),
-            listener,
+            web::Listener::new(listener, pages_tls)?,
             storage,
             readiness.clone(),
             registry,
-            access,
+            overview,
             stopped(left),
         );
         web = Background::new(async {
@@ -231,6 +287,7 @@ pub async fn run(
 
     tokio::select! {
         () = shutdown => tracing::info!("stopping: what was received is settled first"),
+        () = supervised::run(&options.notifier, &readiness) => {}
         ended = writer.ended() => ended?,
         ended = ingest.ended() => ended?,
         ended = kafka.ended() => ended?,
@@ -239,6 +296,7 @@ pub async fn run(
 
     // Streams end once their batches are settled; the writer ends once nothing more comes.
     readiness.enter(Stage::Draining);
+    options.notifier.stopping();
     drain.send_replace(true);
     let deadline = Duration::from_millis(config.shutdown.drain_deadline_ms);
     let drained = tokio::time::timeout(deadline, async {
@@ -255,7 +313,9 @@ pub async fn run(
             "left before everything was settled; it was not acknowledged, so agents send it again"
         );
     }
-    drop((ingest, kafka, writer, presence, hellos, watching, prepared));
+    drop((
+        ingest, kafka, writer, presence, hellos, watching, delivery, prepared, refused, renewed,
+    ));
     leave.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(1), web.finish()).await;
     tracing::info!("stopped");

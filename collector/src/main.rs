@@ -2,22 +2,27 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use crmscope_collector::cli::{
-    Arguments, Command, HostsAction, MaintenanceAction, RulesAction, RunArguments, TopicsAction,
+    Arguments, AuthorityAction, BaselinesAction, CertificateAction, Command, HostsAction,
+    MaintenanceAction, RulesAction, RunArguments, TokenAction, TokenArguments, TopicsAction,
     parse_duration,
 };
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
-use crmscope_collector::kafka::report;
+use crmscope_collector::kafka::{heads, report};
 use crmscope_collector::ledger::{self, Question};
 use crmscope_collector::logging::{self, FilterHandle};
 use crmscope_collector::presence::{self, availability, evidence, maintenance, show};
 use crmscope_collector::storage::Storage;
-use crmscope_collector::{Options, correlation, reconcile, schema};
+use crmscope_collector::{
+    Options, baselines, chain, correlation, delivery, identity, overview, reconcile, schema, top,
+};
+use crmscope_proto::systemd::Notifier;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,18 +49,54 @@ fn main() -> ExitCode {
 }
 
 async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    // Needs no configuration: it makes what configurations name.
+    if let Some(Command::Authority { action }) = &arguments.command {
+        return authority(action);
+    }
     let load = || Config::load(arguments.config.as_deref(), std::env::vars());
     let config = load()?;
     match &arguments.command {
         None => run(config, &arguments.run, load).await,
         Some(Command::Run(options)) => run(config, options, load).await,
         Some(Command::Migrate) => migrate(&config).await,
-        Some(Command::Validate) => print("the configuration is valid\n"),
+        Some(Command::Validate) => {
+            config.try_files()?;
+            print("the configuration is valid\n")
+        }
+        Some(Command::Authority { action }) => authority(action),
+        Some(Command::Token { action }) => token(&config, action).await,
+        Some(Command::Certificate { action }) => certificate(&config, action).await,
+        Some(Command::Top { every, once }) => {
+            let options = top::Options {
+                every: *every,
+                once: *once,
+            };
+            show_top(&config, options).await
+        }
         Some(Command::Hosts { action }) => hosts(&config, action).await,
         Some(Command::Maintenance { action }) => maintenance(&config, action).await,
         Some(Command::Findings { from, open, json }) => findings(&config, from, *open, *json).await,
-        Some(Command::Rules { action }) => rules(&config, action),
+        Some(Command::Baselines { action }) => known(&config, action).await,
+        Some(Command::Rules { action }) => rules(&config, action).await,
         Some(Command::Topics { action }) => topics(&config, *action).await,
+        Some(Command::Verify {
+            agent,
+            from,
+            to,
+            head,
+            in_flight,
+            json,
+        }) => {
+            let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+            let question = chain::Question {
+                agent: agent.clone(),
+                heads: head.clone(),
+                in_flight: *in_flight,
+                now_ms,
+                ..chain::Question::default()
+            };
+            verify(&config, from.as_deref(), to.as_deref(), question, *json).await
+        }
         Some(Command::Reconcile {
             from,
             to,
@@ -111,13 +152,15 @@ async fn run<E: std::fmt::Display>(
     load: impl Fn() -> Result<Config, E>,
 ) -> anyhow::Result<ExitCode> {
     let filter = logging::start(&config.log)?;
-    let tokens = if config.roles.ingest {
+    let tokens = if config.roles.ingest && !config.ingest.tls.is_on() {
         Tokens::load(&config.ingest.token_file)?
     } else {
         Tokens::none()
     };
+    let notifier = Arc::new(Notifier::from_environment()?);
     let options = Options {
         address_file: options.address_file.clone(),
+        notifier: Arc::clone(&notifier),
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -128,7 +171,11 @@ async fn run<E: std::fmt::Display>(
             tokio::select! {
                 _ = terminate.recv() => return,
                 _ = interrupt.recv() => return,
-                _ = hangup.recv() => reload(&reloaded, &filter, load()),
+                _ = hangup.recv() => {
+                    notifier.reloading();
+                    reload(&reloaded, &filter, load());
+                    notifier.reloaded();
+                }
             }
         }
     };
@@ -255,6 +302,100 @@ async fn hosts(config: &Config, action: &HostsAction) -> anyhow::Result<ExitCode
     )
 }
 
+fn authority(action: &AuthorityAction) -> anyhow::Result<ExitCode> {
+    let mut made = Vec::new();
+    match action {
+        AuthorityAction::Create {
+            directory,
+            name,
+            days,
+            collector_days,
+        } => {
+            made.extend(identity::create::authority(directory, *days)?);
+            made.extend(identity::create::collector(
+                directory,
+                name,
+                *collector_days,
+            )?);
+        }
+        AuthorityAction::Issue {
+            directory,
+            name,
+            days,
+        } => made.extend(identity::create::collector(directory, name, *days)?),
+    }
+    let lines = made.iter().map(|path| format!("{}\n", path.display()));
+    print(&lines.collect::<String>())
+}
+
+async fn token(config: &Config, action: &TokenAction) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let user = std::env::var("USER").unwrap_or_default();
+    match action {
+        TokenAction::List { all, json } => {
+            print(&identity::show::tokens(&storage, (*all, *json), now_ms).await?)
+        }
+        TokenAction::Revoke { tokens } => {
+            identity::tokens::revoke(&storage, tokens, (&user, now_ms)).await?;
+            print(&format!("revoked: {}\n", tokens.join(", ")))
+        }
+        TokenAction::Create(arguments) => {
+            create_token(config, &storage, arguments, (&user, now_ms)).await
+        }
+    }
+}
+
+async fn create_token(
+    config: &Config,
+    storage: &Storage,
+    arguments: &TokenArguments,
+    by: (&str, i64),
+) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        config.ingest.authority.is_on(),
+        "ingest.authority.certificate_file is empty: this collector signs no certificates; `crmscope-collector authority create` makes an authority"
+    );
+    let authority_sha256 = identity::pin(&config.ingest)?;
+    let wish = identity::tokens::Wish {
+        agent: arguments.agent.clone(),
+        role: arguments.role.clone(),
+        group: arguments.group.clone(),
+        agents_max: arguments.agents,
+        lifetime: arguments.expires,
+        authority_sha256,
+    };
+    let token = identity::tokens::create(storage, &wish, by).await?;
+    // The token alone is the output, so that it can go into a file.
+    let mut told =
+        "put it into the agent's identity.token_file; it is not shown again\n".to_owned();
+    if authority_sha256.is_none() {
+        told.push_str(
+            "the collector's certificate comes without the one above it, so agents also need identity.authority_file, or one that their system trusts\n",
+        );
+    }
+    let _ = std::io::stderr().write_all(told.as_bytes());
+    print(&format!("{}\n", token.reveal()))
+}
+
+async fn certificate(config: &Config, action: &CertificateAction) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let user = std::env::var("USER").unwrap_or_default();
+    let (agents, is_revoked, note) = match action {
+        CertificateAction::List => return print(&identity::show::certificates(&storage).await?),
+        CertificateAction::Revoke { agents, note } => (agents, true, note.as_str()),
+        CertificateAction::Allow { agents } => (agents, false, ""),
+    };
+    let change = (is_revoked, note);
+    identity::show::change_certificates(&storage, agents, change, (&user, now_ms)).await?;
+    let what = match is_revoked {
+        true => "are refused from now on",
+        false => "are good that are made from now on",
+    };
+    print(&format!("certificates of {} {what}\n", agents.join(", ")))
+}
+
 async fn maintenance(config: &Config, action: &MaintenanceAction) -> anyhow::Result<ExitCode> {
     let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
@@ -269,22 +410,82 @@ async fn findings(config: &Config, from: &str, open: bool, json: bool) -> anyhow
     print(&correlation::show::findings(&storage, from_ms, open, json).await?)
 }
 
-fn rules(config: &Config, action: &RulesAction) -> anyhow::Result<ExitCode> {
+async fn known(config: &Config, action: &BaselinesAction) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    let BaselinesAction::Show { user } = action;
+    let Some(user) = user else {
+        return print(&baselines::show::users(&storage).await?);
+    };
+    match baselines::show::user(&storage, &config.baselines, user, now_ms).await? {
+        Some(text) => print(&text),
+        None => anyhow::bail!(
+            "nothing is known of user {user:?}; `baselines show` lists the users of whom something is"
+        ),
+    }
+}
+
+async fn rules(config: &Config, action: &RulesAction) -> anyhow::Result<ExitCode> {
     let (directories, list) = match action {
+        RulesAction::Agents {
+            agent,
+            behind_for,
+            json,
+        } => return rules_of_agents(config, agent, *behind_for, *json).await,
         RulesAction::Check { directories } => (directories, false),
         RulesAction::List { directories } => (directories, true),
     };
-    let directories = match directories.is_empty() {
+    let is_own = directories.is_empty();
+    let directories = match is_own {
         true => &config.correlation.directories,
         false => directories,
     };
+    let sets = match is_own {
+        true => config.agent_rules.sets.as_slice(),
+        false => &[],
+    };
     anyhow::ensure!(
-        !directories.is_empty(),
-        "correlation.directories is empty: name a directory"
+        !directories.is_empty() || !sets.is_empty(),
+        "correlation.directories and agent_rules.sets are empty: name a directory"
     );
-    let (text, is_good) =
-        correlation::show::rules(directories, list).map_err(anyhow::Error::msg)?;
+    let mut is_good = true;
+    if !directories.is_empty() {
+        let (text, good) =
+            correlation::show::rules(directories, list).map_err(anyhow::Error::msg)?;
+        print(&text)?;
+        is_good &= good;
+    }
+    if !sets.is_empty() {
+        let (text, good) = delivery::show::check(&config.agent_rules);
+        print(&text)?;
+        is_good &= good;
+    }
+    Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+async fn rules_of_agents(
+    config: &Config,
+    agent: &str,
+    behind_for: Duration,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let agents = delivery::show::agents(&storage, agent).await?;
+    anyhow::ensure!(
+        agent.is_empty() || !agents.is_empty(),
+        "agent {agent:?} neither reported lately nor is to have rules; without --agent all are shown"
+    );
+    let mut text = String::new();
+    if json {
+        for agent in &agents {
+            text.push_str(&serde_json::to_string(agent)?);
+            text.push('\n');
+        }
+    } else {
+        text = delivery::show::table(&agents);
+    }
     print(&text)?;
+    let is_good = agents.iter().all(|agent| agent.is_good(behind_for));
     Ok(ExitCode::from(u8::from(!is_good)))
 }
 
@@ -326,6 +527,12 @@ async fn show_ledger(
     } else {
         ExitCode::from(1)
     })
+}
+
+async fn show_top(config: &Config, options: top::Options) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let settings = overview::Settings::of(config, config.ingest.listen);
+    Ok(ExitCode::from(top::run(storage, settings, options).await?))
 }
 
 async fn show_availability(
@@ -405,7 +612,75 @@ async fn reconcile(
     } else {
         print(&reconcile::text(&report))?;
     }
-    Ok(ExitCode::from(u8::from(!report.is_exact())))
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+async fn verify(
+    config: &Config,
+    from: Option<&str>,
+    to: Option<&str>,
+    mut question: chain::Question,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let now = question.now_ms.unsigned_abs() / 1000;
+    if let Some(from) = from {
+        question.from = Some(moment(&storage, from, now).await?);
+    }
+    if let Some(to) = to {
+        question.to = Some(moment(&storage, to, now).await?);
+    }
+    anyhow::ensure!(
+        question.from.unwrap_or(0) < question.to.unwrap_or(u64::MAX),
+        "--from must lie before --to"
+    );
+    let mut note = None;
+    if config.kafka.is_on() {
+        match heads::read(&config.kafka).await? {
+            Some(read) => {
+                question.kafka = Some(read.heads);
+                if read.unreadable > 0 {
+                    note = Some(format!(
+                        "{} records of topic {} are no heads",
+                        read.unreadable,
+                        config.kafka.heads_topic()
+                    ));
+                }
+            }
+            None => {
+                note = Some(format!(
+                    "topic {} is not there: run `crmscope-collector topics apply`; nothing was compared with Kafka",
+                    config.kafka.heads_topic()
+                ));
+            }
+        }
+    }
+    let terminal = std::io::stderr().is_terminal();
+    let mut shown = None;
+    let report = chain::verify(&storage, &question, |done, of, agent| {
+        let percent = done * 100 / of.max(1);
+        if terminal && shown != Some((percent, of)) {
+            // One line that is written over; the last call clears it.
+            let line = match agent {
+                "" => String::new(),
+                _ => format!("{percent}% {}", agent.escape_debug()),
+            };
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+            shown = Some((percent, of));
+        }
+    })
+    .await;
+    if terminal {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    let mut report = report?;
+    report.notes.extend(note);
+    if json {
+        print(&format!("{}\n", serde_json::to_string(&report)?))?;
+    } else {
+        print(&chain::text(&report))?;
+    }
+    Ok(ExitCode::from(u8::from(!report.is_whole())))
 }
 
 /// A moment, or how long before now.

@@ -108,6 +108,15 @@ impl Readiness {
         self.with(|state| state.storage_error = None);
     }
 
+    /// Whether the start is over: it serves, or it is known what it waits for, and told as its obstacle.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.with(|state| {
+            let waits = state.stores && state.storage_error.is_some();
+            state.stage == Stage::Serving || waits || state.log_errors.iter().any(Option::is_some)
+        })
+    }
+
     /// Why the collector is not ready, as far as is known without asking ClickHouse.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {

@@ -279,7 +279,7 @@ async fn guesses_at_the_token_do_not_fill_the_log() {
             .await,
         60.0
     );
-    let told = collector.log().matches("token refused").count();
+    let told = collector.log().matches("an agent is refused").count();
     assert!((1..=10).contains(&told), "{told} lines");
 }
 

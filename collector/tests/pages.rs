@@ -27,7 +27,7 @@ async fn pages_health_and_metrics_say_how_it_is() {
         body.contains("not ready: bringing the schema up to date"),
         "{body}"
     );
-    let (status, _, body) = collector.get("/").await;
+    let (status, _, body) = collector.get("/plain").await;
     assert!(
         status == 503 && body.contains("ClickHouse does not answer"),
         "{body}"
@@ -69,7 +69,7 @@ async fn pages_health_and_metrics_say_how_it_is() {
     );
     let started = std::time::Instant::now();
     let body = loop {
-        let (status, head, body) = collector.get("/").await;
+        let (status, head, body) = collector.get("/plain").await;
         assert_eq!(status, 200, "{body}");
         assert!(
             head.contains("content-security-policy: default-src 'none'"),
@@ -86,7 +86,7 @@ async fn pages_health_and_metrics_say_how_it_is() {
     );
 
     engine.kill();
-    let (status, _, body) = collector.get("/").await;
+    let (status, _, body) = collector.get("/plain").await;
     assert!(
         status == 503 && body.contains("ClickHouse does not answer"),
         "{body}"

@@ -8,8 +8,10 @@
 //! Leaves transport, identity proofs and time checks to the two ends.
 
 pub mod catalog;
+pub mod chain;
 pub mod clients;
 mod compression;
+pub mod enrolment;
 pub mod exemplars;
 pub mod identity;
 pub mod lane;
@@ -19,6 +21,7 @@ pub mod requests;
 pub mod series;
 pub mod settings;
 pub mod sketch;
+pub mod systemd;
 
 /// Messages and service as generated from `crmscope/v1/uplink.proto`.
 #[allow(

@@ -25,6 +25,9 @@ pub const EVENT_RULES_MAX: usize = 16;
 /// Longest id of a rule, bytes.
 pub const RULE_ID_MAX_BYTES: usize = 128;
 
+/// Most refusals of rules that a heartbeat tells.
+pub const REFUSED_RULES_MAX: usize = 32;
+
 /// Longest agent id, bytes.
 pub const AGENT_ID_MAX_BYTES: usize = 128;
 

@@ -11,6 +11,7 @@
 
 use std::path::PathBuf;
 
+use crmscope_proto::chain::{Digest, Head, Link, rows_digest, wire_link};
 use crmscope_proto::clients::ClientRow;
 use crmscope_proto::exemplars::{ExemplarKind, ExemplarRow, SamplingRow};
 use crmscope_proto::payload::{Contents, SecurityRow};
@@ -338,6 +339,7 @@ fn heartbeats() -> Vec<Heartbeat> {
                     queued_bytes: 40_000,
                     dropped_batches: 1,
                     dropped_items: 10,
+                    ..LaneState::default()
                 },
             ],
             clock_offset_ms: Some(-15),
@@ -536,6 +538,41 @@ fn security_events_of_version_2_decode_to_the_stated_rows() {
     assert_eq!(fixture_of("v2", Lane::Security, &stated), stated);
 }
 
+/// With its place in a chain, field 12 of a batch. What came before it is in none.
+#[test]
+fn a_batch_of_version_3_has_its_link_and_those_before_have_none() {
+    let contents = Contents {
+        security: security_rows(),
+        ..Contents::default()
+    };
+    let previous = Head {
+        sequence: 40,
+        created_ms: START_MS,
+        link: Digest([7; 32]),
+    };
+    let mut batch = seal(&contents, envelope(Lane::Security)).unwrap();
+    batch.chain = Some(wire_link(rows_digest(&contents.security), Some(previous)));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v3_security.bin");
+    if std::env::var("CRMSCOPE_WRITE_FIXTURES").is_ok_and(|value| value == "1") && !path.exists() {
+        std::fs::write(&path, batch.encode_to_vec()).unwrap();
+    }
+    let stored = Batch::decode(std::fs::read(&path).unwrap().as_slice()).unwrap();
+    assert_eq!(stored.chain, batch.chain);
+    let opened = open(&stored).unwrap();
+    assert_eq!(opened, contents);
+    let link = Link::of(&stored).unwrap().unwrap();
+    assert_eq!(link.rows_digest, rows_digest(&opened.security));
+    assert_eq!(
+        link.digest().to_string(),
+        "b9a67139864ebc2a0fce4e983cfaf24433304c53048c18cacdd974f30cf8abc0"
+    );
+    for before in ["v1_security.bin", "v2_security.bin"] {
+        let bytes = std::fs::read(path.with_file_name(before)).unwrap();
+        let batch = Batch::decode(bytes.as_slice()).unwrap();
+        assert_eq!(Link::of(&batch), Ok(None));
+    }
+}
+
 #[test]
 fn presence_of_version_1_decodes_to_the_stated_rows() {
     let stated = Contents {
@@ -544,4 +581,137 @@ fn presence_of_version_1_decodes_to_the_stated_rows() {
         ..Contents::default()
     };
     assert_eq!(fixture(Lane::Presence, &stated), stated);
+}
+
+/// The messages of a stream as they were before collectors delivered rules, as far as they matter here.
+mod before_delivery {
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Hello {
+        #[prost(uint32, tag = "1")]
+        pub(crate) protocol_version: u32,
+        #[prost(string, tag = "2")]
+        pub(crate) agent_id: String,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct ClockEcho {
+        #[prost(uint64, tag = "1")]
+        pub(crate) token: u64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub(crate) enum Down {
+        #[prost(message, tag = "6")]
+        ClockEcho(ClockEcho),
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct CollectorMessage {
+        #[prost(oneof = "Down", tags = "6")]
+        pub(crate) kind: Option<Down>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Oneof)]
+    pub(crate) enum Up {
+        #[prost(message, tag = "1")]
+        Hello(Hello),
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct AgentMessage {
+        #[prost(oneof = "Up", tags = "1")]
+        pub(crate) kind: Option<Up>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct RulesState {
+        #[prost(fixed64, tag = "1")]
+        pub(crate) version: u64,
+        #[prost(uint64, tag = "7")]
+        pub(crate) unnamed_rules: u64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Heartbeat {
+        #[prost(uint64, tag = "3")]
+        pub(crate) beat: u64,
+        #[prost(message, optional, tag = "12")]
+        pub(crate) rules: Option<RulesState>,
+    }
+}
+
+#[test]
+fn agents_and_collectors_of_before_the_delivery_of_rules_understand_each_other() {
+    use before_delivery as old;
+    use crmscope_proto::v1;
+
+    // An agent of before takes no rules, which is told from one that has none.
+    let hello = old::Hello {
+        protocol_version: 1,
+        agent_id: "app-01".to_owned(),
+    };
+    let said = v1::Hello::decode(hello.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(said.delivered_rules_version, None);
+    let new = v1::Hello {
+        delivered_rules_version: Some(0),
+        ..said
+    };
+    let heard = v1::Hello::decode(new.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.delivered_rules_version, Some(0));
+    // A collector of before hears the same hello as ever.
+    let message = v1::AgentMessage {
+        kind: Some(v1::agent_message::Kind::Hello(new)),
+    };
+    let heard = old::AgentMessage::decode(message.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.kind, Some(old::Up::Hello(hello)));
+
+    // What either does not know is a message without a kind, which both pass over.
+    let piece = v1::CollectorMessage {
+        kind: Some(v1::collector_message::Kind::RulesPiece(v1::RulesPiece {
+            version: 7,
+            files_bytes: 100,
+            frame_bytes: 3,
+            offset: 0,
+            data: vec![1, 2, 3].into(),
+        })),
+    };
+    let heard = old::CollectorMessage::decode(piece.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.kind, None);
+    let status = v1::AgentMessage {
+        kind: Some(v1::agent_message::Kind::RulesStatus(v1::RulesStatus {
+            attempted_version: 7,
+            ..v1::RulesStatus::default()
+        })),
+    };
+    let heard = old::AgentMessage::decode(status.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.kind, None);
+
+    // Heartbeats are the same batch rows to both.
+    let beat = Heartbeat {
+        beat: 5,
+        rules: Some(v1::RulesState {
+            version: 7,
+            unnamed_rules: 1,
+            takes_delivered: true,
+            delivered_version: 8,
+            delivered_attempted_version: 9,
+            delivered_rules: 2,
+            ..v1::RulesState::default()
+        }),
+        refused_rules: vec![v1::RefusedRule {
+            delivered: true,
+            file: "crm/a.yml".to_owned(),
+            line: 3,
+            reason: "x".to_owned(),
+        }],
+        ..Heartbeat::default()
+    };
+    let heard = old::Heartbeat::decode(beat.encode_to_vec().as_slice()).unwrap();
+    let rules = old::RulesState {
+        version: 7,
+        unnamed_rules: 1,
+    };
+    assert_eq!((heard.beat, heard.rules.as_ref()), (5, Some(&rules)));
+    let said = Heartbeat::decode(heard.encode_to_vec().as_slice()).unwrap();
+    assert!(said.refused_rules.is_empty() && !said.rules.unwrap().takes_delivered);
 }

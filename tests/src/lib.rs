@@ -9,9 +9,11 @@
 pub mod cable;
 pub mod fleet;
 pub mod gate;
+pub mod grafana;
 pub mod load;
 pub mod neighbours;
 pub mod process;
+pub mod sshd;
 pub mod stack;
 
 use std::time::{Duration, Instant};

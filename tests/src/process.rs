@@ -156,7 +156,7 @@ pub fn binary(name: &str) -> PathBuf {
         // target/<profile>/deps/<test>
         let test = std::env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
-        let mut build = Command::new(env!("CARGO"));
+        let mut build = crmscope_local::cargo::nested();
         build.current_dir(env!("CARGO_MANIFEST_DIR")).args([
             "build",
             "--quiet",

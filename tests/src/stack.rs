@@ -25,6 +25,7 @@ pub struct Stack {
     /// Port of the collector's pages.
     pub http_port: u16,
     collector_environment: Vec<(String, String)>,
+    collector_sections: String,
     runtime: tokio::runtime::Runtime,
     /// Directory with data, configuration and logs; gone at the end, after the processes.
     pub directory: tempfile::TempDir,
@@ -50,12 +51,19 @@ impl Stack {
     /// `("INGEST__STREAMS_MAX", "1")`.
     #[must_use]
     pub fn start_with(collector_settings: &[(&str, &str)]) -> Self {
+        Self::start_configured(collector_settings, "")
+    }
+
+    /// The same, and with sections of the collector's configuration that no setting can say.
+    #[must_use]
+    pub fn start_configured(collector_settings: &[(&str, &str)], sections: &str) -> Self {
         let environment = |(key, value): &(&str, &str)| {
             let name = format!("CRMSCOPE_COLLECTOR__{key}");
             (name, (*value).to_owned())
         };
         let mut stack = Self {
             collector_environment: collector_settings.iter().map(environment).collect(),
+            collector_sections: sections.to_owned(),
             directory: tempfile::tempdir().unwrap(),
             clickhouse: None,
             collector: None,
@@ -106,8 +114,8 @@ impl Stack {
             format!(
                 "[ingest]\nlisten = \"127.0.0.1:{}\"\ntoken_file = {token:?}\n\
                  [web]\nlisten = \"127.0.0.1:{}\"\n\
-                 [clickhouse]\nurl = \"http://127.0.0.1:{}\"\n",
-                self.uplink_port, self.http_port, self.clickhouse_port
+                 [clickhouse]\nurl = \"http://127.0.0.1:{}\"\n{}",
+                self.uplink_port, self.http_port, self.clickhouse_port, self.collector_sections
             ),
         )
         .unwrap();
@@ -249,10 +257,18 @@ impl Stack {
     /// When it cannot be run.
     #[must_use]
     pub fn ledger(&self, arguments: &[&str]) -> (i32, String) {
+        self.command(&[&["ledger"], arguments].concat())
+    }
+
+    /// What a command of `crmscope-collector` prints, and its exit code.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> (i32, String) {
         let output = Command::new(binary("crmscope-collector"))
             .arg("--config")
             .arg(self.path("collector.toml"))
-            .arg("ledger")
             .args(arguments)
             .output()
             .unwrap();

@@ -9,154 +9,9 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use crmscope_tests::neighbours::program;
-use crmscope_tests::stack::free_port;
+use crmscope_tests::sshd::{Sshd, journal};
 use crmscope_tests::{Process, Stack, wait_for};
-
-/// Whether what is logged now can be read back from a journal.
-fn journal_works() -> bool {
-    let mark = format!("crmscope-mark-{}", std::process::id());
-    let logged = Command::new("logger")
-        .args(["-t", "crmscope-test", &mark])
-        .stderr(Stdio::null())
-        .status();
-    logged.is_ok_and(|status| status.success())
-        && (0..20).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            let read = Command::new("journalctl")
-                .args(["-t", "crmscope-test", "-n", "5", "-o", "cat", "--no-pager"])
-                .output();
-            read.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&mark))
-        })
-}
-
-/// The machine's journal, or a journald of our own where none runs (containers). `None` when neither can be.
-fn journal(stack: &Stack) -> Option<Option<Process>> {
-    if journal_works() {
-        return Some(None);
-    }
-    let journald = PathBuf::from("/lib/systemd/systemd-journald");
-    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-    if root && journald.is_file() && fs::symlink_metadata("/dev/log").is_err()
-        || Path::new("/run/systemd/journal/dev-log").exists()
-    {
-        fs::create_dir_all("/run/systemd/journal").unwrap();
-        let process = Process::start(
-            "journald",
-            &mut Command::new(journald),
-            &stack.path("journald.log"),
-        );
-        wait_for("journald's socket", || {
-            Path::new("/run/systemd/journal/dev-log")
-                .exists()
-                .then_some(())
-                .ok_or_else(|| "not there".to_owned())
-        });
-        if fs::symlink_metadata("/dev/log").is_err() {
-            std::os::unix::fs::symlink("/run/systemd/journal/dev-log", "/dev/log").unwrap();
-        }
-        if wait_journal() {
-            return Some(Some(process));
-        }
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "no journal can be read or started here"
-    );
-    println!("SKIPPED: no journal can be read, and this user cannot start one");
-    None
-}
-
-fn wait_journal() -> bool {
-    (0..10).any(|_| journal_works())
-}
-
-struct Sshd {
-    port: u16,
-    _process: Process,
-}
-
-fn start_sshd(stack: &Stack, sshd: &Path) -> Sshd {
-    let directory = stack.path("sshd");
-    fs::create_dir_all(&directory).unwrap();
-    let key = directory.join("host_key");
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(&key)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    let port = free_port();
-    let config = directory.join("sshd_config");
-    fs::write(
-        &config,
-        format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile {}/pid\nUsePAM yes\n\
-             PasswordAuthentication yes\nKbdInteractiveAuthentication no\nMaxAuthTries 3\nMaxStartups 100\n",
-            key.display(),
-            directory.display()
-        ),
-    )
-    .unwrap();
-    // sshd insists on it, and Debian makes it when the service starts.
-    fs::create_dir_all("/run/sshd").unwrap();
-    let process = Process::start(
-        "sshd",
-        Command::new(sshd).arg("-D").arg("-f").arg(&config),
-        &stack.path("sshd.log"),
-    );
-    wait_for("sshd to answer", || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())
-    });
-    Sshd {
-        port,
-        _process: process,
-    }
-}
-
-/// One login with a wrong password.
-fn refused_login(stack: &Stack, sshd: &Sshd, user: &str) {
-    let askpass = stack.path("askpass");
-    if !askpass.exists() {
-        fs::write(&askpass, "#!/bin/sh\necho wrong-password\n").unwrap();
-        fs::set_permissions(&askpass, fs::Permissions::from_mode(0o700)).unwrap();
-    }
-    let output = Command::new("ssh")
-        .args([
-            "-F",
-            "none",
-            "-o",
-            "StrictHostKeyChecking=no",
-            "-o",
-            "UserKnownHostsFile=/dev/null",
-        ])
-        .args([
-            "-o",
-            "PreferredAuthentications=password",
-            "-o",
-            "PubkeyAuthentication=no",
-        ])
-        .args(["-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR"])
-        .args([
-            "-p",
-            &sshd.port.to_string(),
-            "-l",
-            user,
-            "127.0.0.1",
-            "true",
-        ])
-        .env("SSH_ASKPASS", &askpass)
-        .env("SSH_ASKPASS_REQUIRE", "force")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("Permission denied"), "{user}: {said}");
-}
 
 /// Whether the agent has a child named journalctl.
 fn has_reader(agent: &Process) -> bool {
@@ -172,21 +27,13 @@ fn has_reader(agent: &Process) -> bool {
 
 #[test]
 fn refused_logins_are_the_events_stored() {
-    let Some(sshd) = program("sshd", "openssh-server") else {
-        return;
-    };
-    if program("ssh", "openssh-client").is_none() || program("journalctl", "systemd").is_none() {
-        return;
-    }
-    if !fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
-        println!("SKIPPED: sshd checks passwords only as root");
-        return;
-    }
     let stack = Stack::start();
     let Some(_journal) = journal(&stack) else {
         return;
     };
-    let sshd = start_sshd(&stack, &sshd);
+    let Some(sshd) = Sshd::start(&stack) else {
+        return;
+    };
     let mut agent = stack.start_agent(
         "bastion-01",
         "[sources.security]\njournal = true\njournal_idle_ms = 1000\n",
@@ -207,7 +54,7 @@ fn refused_logins_are_the_events_stored() {
         ("jörg sales", 1),
     ];
     for (user, times) in attempts {
-        (0..times).for_each(|_| refused_login(&stack, &sshd, user));
+        (0..times).for_each(|_| sshd.refused_login("127.0.0.1", user));
     }
     let of = |user: &str| {
         format!(
@@ -244,7 +91,7 @@ fn refused_logins_are_the_events_stored() {
                 false => Ok(()),
             }
         });
-        refused_login(&stack, &sshd, "root");
+        sshd.refused_login("127.0.0.1", "root");
         stack.wait_number("a refused login after a rest", &of("root"), |seen| {
             seen > seen_before
         });
@@ -254,7 +101,7 @@ fn refused_logins_are_the_events_stored() {
 
     // Killed and started again, it reads on where it stood.
     agent.kill();
-    refused_login(&stack, &sshd, "sales");
+    sshd.refused_login("127.0.0.1", "sales");
     let agent_config = stack.path("bastion-01.toml");
     let mut agent = stack.start_configured_agent("bastion-01", &agent_config);
     stack.wait_number(

@@ -16,6 +16,7 @@ fn load(folders: &[PathBuf], class: Class, wanted: usize) -> Arc<Rules> {
         host: "web-1".to_owned(),
         products: vec!["nginx".to_owned(), "odoo".to_owned()],
         reads_access_logs: true,
+        ..Surroundings::default()
     };
     let loaded = rules::load(folders, &surroundings).expect("the folders are readable");
     assert_eq!(loaded.faults, Vec::new());

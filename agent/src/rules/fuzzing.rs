@@ -16,6 +16,7 @@ pub fn ask(data: &[u8]) {
         host: "app-01".to_owned(),
         products: vec!["nginx".to_owned(), "odoo".to_owned()],
         reads_access_logs: true,
+        ..Surroundings::default()
     };
     let loaded = load_bytes(PathBuf::from("rule.yml"), &data[..end], &surroundings);
     for fault in &loaded.faults {
@@ -28,6 +29,10 @@ pub fn ask(data: &[u8]) {
     let line = String::from_utf8_lossy(bytes);
     for class in Class::ALL {
         let mut record = Record::of(&line, class == Class::Audit);
+        let unix_ms = bytes
+            .first_chunk()
+            .map_or(0, |eight| i64::from_le_bytes(*eight));
+        record.happened(unix_ms, set.clock());
         record.text(&["user", "kind", "cs-user-agent"], &line);
         record.text(&["cs-uri", "cs-uri-stem", "cs-uri-query"], &line);
         record.number(&["records", "sc-status"], bytes.len() as u64 % 1000);

@@ -1,14 +1,19 @@
 //! An event as rules see it: named values, and the text that keywords are looked for in.
 //!
 //! Pure. Names are our own, those of the Elastic Common Schema, and of W3C's extended log format for
-//! requests: what public rules use. Texts are strangers' and cut at [`TEXT_MAX_BYTES`].
+//! requests: what public rules use. Texts are strangers' and cut at [`TEXT_MAX_BYTES`]. The time is
+//! written only when a rule asks for it ([`super::local`]).
 
 use std::borrow::Cow;
 
 use crmscope_proto::payload::truncate;
 use rsigma_eval::{Event, EventValue};
 
-use super::limits::TEXT_MAX_BYTES;
+use super::local::{LocalClock, When};
+
+/// Longest text that is looked at, bytes: what web servers take as the first line of a request, by
+/// default. What is behind it is not seen.
+pub const TEXT_MAX_BYTES: usize = 8 * 1024;
 
 /// A named value.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,8 @@ pub struct Record<'a> {
     line: &'a str,
     /// Whether the line is of auditd, and so has named values of its own.
     audit: bool,
+    /// Not among the values: keywords are not looked for in it.
+    when: Option<When<'a>>,
 }
 
 impl<'a> Record<'a> {
@@ -37,7 +44,13 @@ impl<'a> Record<'a> {
             values: Vec::with_capacity(40),
             line: truncate(line, TEXT_MAX_BYTES),
             audit,
+            when: None,
         }
+    }
+
+    /// Says when it happened.
+    pub fn happened(&mut self, unix_ms: i64, clock: &'a LocalClock) {
+        self.when = Some(When::new(unix_ms, clock));
     }
 
     /// Adds a text under several names.
@@ -74,10 +87,14 @@ impl Event for Record<'_> {
             Some((_, Value::Number(number))) => {
                 Some(EventValue::Int(i64::try_from(*number).unwrap_or(i64::MAX)))
             }
-            None if self.audit => {
-                audited(self.line, path).map(|text| EventValue::Str(Cow::Borrowed(text)))
+            None => {
+                let when = self.when.as_ref().and_then(|when| when.field(path));
+                let audited = || {
+                    let text = self.audit.then(|| audited(self.line, path))?;
+                    text.map(Cow::Borrowed)
+                };
+                when.or_else(audited).map(EventValue::Str)
             }
-            None => None,
         }
     }
 
@@ -99,9 +116,12 @@ impl Event for Record<'_> {
             Value::Number(number) => serde_json::Value::from(*number),
         };
         let values = self.values.iter();
-        values
-            .map(|(name, one)| ((*name).to_owned(), value(one)))
-            .collect()
+        let values = values.map(|(name, one)| ((*name).to_owned(), value(one)));
+        let times = When::FIELDS.into_iter().filter_map(|name| {
+            let text = self.when.as_ref()?.field(name)?;
+            Some((name.to_owned(), text.into()))
+        });
+        values.chain(times).collect()
     }
 }
 

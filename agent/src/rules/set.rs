@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crmscope_proto::limits::EVENT_RULES_MAX;
+use crmscope_rules::Candidate;
 use rsigma_eval::{CompiledRule, Engine};
-use rsigma_parser::{FilterRule, Level, LogSource, SigmaRule};
+use rsigma_parser::{FilterRule, Level, LogSource};
 
+use super::local::LocalClock;
 use super::logsource::{self, Class, Origin};
 use super::record::Record;
 use super::sieve::Sieve;
@@ -33,13 +35,6 @@ struct Facts {
     level: u32,
 }
 
-/// A rule that was read and checked.
-pub(super) struct Candidate {
-    pub(super) id: String,
-    pub(super) parsed: SigmaRule,
-    pub(super) compiled: CompiledRule,
-}
-
 /// What the host is called, and what it has.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
@@ -49,11 +44,14 @@ pub struct Surroundings {
     pub products: Vec<String>,
     /// Whether access logs are read.
     pub reads_access_logs: bool,
+    /// What local time is.
+    pub clock: LocalClock,
 }
 
 /// See the module.
 pub struct RuleSet {
     host: Arc<str>,
+    clock: LocalClock,
     engines: [Option<Engine>; Class::ALL.len()],
     facts: HashMap<String, Facts>,
     sieve: Option<Sieve>,
@@ -128,6 +126,7 @@ impl RuleSet {
         });
         Some(Self {
             host: surroundings.host.as_str().into(),
+            clock: surroundings.clock.clone(),
             sieve: (!of_web.is_empty()).then(|| Sieve::of(of_web)),
             engines,
             facts,
@@ -157,6 +156,12 @@ impl RuleSet {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// What local time is.
+    #[must_use]
+    pub const fn clock(&self) -> &LocalClock {
+        &self.clock
     }
 
     /// What decides which lines of access logs are looked at; `None` without rules for them.

@@ -4,6 +4,7 @@ pub mod budget;
 #[cfg(test)]
 mod events_tests;
 pub mod gatherer;
+mod positions;
 pub mod settings;
 pub mod supervisor;
 #[cfg(test)]
@@ -13,8 +14,11 @@ pub mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crmscope_proto::systemd::Notifier;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
 use crate::sources::units::Manager;
@@ -48,17 +52,23 @@ pub struct Agent {
     pub intervals: settings::Config,
     /// Where the collector is.
     pub uplink: uplink::Config,
+    /// Who the agent is, where the collector speaks TLS.
+    pub identity: Option<Arc<Identity>>,
     /// What the agent may cost.
     pub budget: budget::Config,
     /// Who knows why the agent is stopped.
     pub manager: Manager,
+    /// Who is told how the agent does.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Runs until `shutdown` turns true; then drains, says goodbye and returns.
 ///
 /// # Errors
-/// When a thread cannot be started.
+/// When a thread cannot be started, or SIGHUP cannot be listened to.
 pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::Result<()> {
+    // From here on it asks for a look at the rules, where it would have ended the agent.
+    let hangup = signal(SignalKind::hangup())?;
     // Before events are read, so that the first of them are asked about too.
     agent.rules.begin().await;
     let surroundings = Surroundings {
@@ -112,6 +122,7 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         Arc::clone(&clock_offset),
         budget,
         Arc::clone(&agent.rules),
+        Arc::clone(&agent.notifier),
     );
     let mut uplink = Uplink::new(
         agent.uplink,
@@ -119,21 +130,30 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         Arc::clone(&surroundings.settings),
         clock_offset,
         max_bytes_per_s,
-    );
+    )
+    .identified(agent.identity.clone())
+    .taking_rules(Arc::clone(&agent.rules));
 
     let mut aside = agent
         .outbox
         .aside()
         .map(|outbox| uplink.beside(Arc::clone(outbox)));
 
+    agent.notifier.ready(match agent.outbox.spool_id() {
+        Some(_) => "watching this host",
+        // Waiting for a disk would be silence; until it takes the spool, that is held in memory.
+        None => "watching this host; the disk does not take the spool, see the log",
+    });
     tokio::select! {
         () = supervisor.run() => {}
         () = uplink.run() => {}
         () = run_aside(aside.as_mut()) => {}
-        () = agent.rules.watch() => {}
+        () = agent.rules.watch(hangup, &agent.notifier) => {}
+        () = renew(agent.identity.as_deref()) => {}
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
 
+    agent.notifier.stopping();
     tracing::info!("stopping: reading what is left and handing it on");
     surroundings.stop.stop();
     let stops_host = tokio::task::spawn_blocking(move || agent.manager.stops_host());
@@ -162,6 +182,13 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         }
     }
     Ok(())
+}
+
+async fn renew(identity: Option<&Identity>) {
+    match identity {
+        Some(identity) => identity.run().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn run_aside(uplink: Option<&mut Uplink>) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crmscope_proto::catalog::{SeriesKind, SourceMetric};
 use crmscope_proto::payload::Contents;
+use crmscope_proto::systemd::{Notifier, Watchdog};
 use crmscope_proto::v1::Heartbeat;
 
 use super::budget::watch::BudgetWatch;
@@ -64,6 +65,8 @@ pub struct Supervisor {
     own_statistics: SourceStatistics,
     budget: BudgetWatch,
     rules: Arc<Rules>,
+    notifier: Arc<Notifier>,
+    watchdog: Watchdog,
 }
 
 impl Supervisor {
@@ -75,6 +78,7 @@ impl Supervisor {
         clock_offset: Arc<ClockOffset>,
         budget: Budget,
         rules: Arc<Rules>,
+        notifier: Arc<Notifier>,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -90,6 +94,8 @@ impl Supervisor {
             beat: 0,
             own_statistics: SourceStatistics::default(),
             rules,
+            watchdog: notifier.watchdog(),
+            notifier,
         }
     }
 
@@ -97,8 +103,11 @@ impl Supervisor {
     pub async fn run(&mut self) {
         loop {
             let due = self.heartbeat_due.min(self.flush_due);
+            let due = self.watchdog.due().map_or(due, |beat| due.min(beat));
             tokio::time::sleep_until(due.min(Instant::now() + STEP).into()).await;
             let now = Instant::now();
+            // Here, and on no thread of its own: an agent of which this loop hangs is silent.
+            self.watchdog.beat(now, &self.notifier);
             self.watches.iter().for_each(|watch| watch.check_overdue());
             self.surroundings.outbox.sync_due(now);
             self.budget.look(now, &self.surroundings.outbox);
@@ -172,8 +181,14 @@ impl Supervisor {
         for _ in 0..2 {
             let heartbeat = self.next_heartbeat(goodbye);
             let beat = heartbeat.beat;
+            let tells_refusals = !heartbeat.refused_rules.is_empty();
             match self.surroundings.outbox.beat(heartbeat) {
-                Ok(()) => return,
+                Ok(()) => {
+                    if tells_refusals {
+                        self.rules.refusals_told(Instant::now());
+                    }
+                    return;
+                }
                 Err(error) => {
                     tracing::error!(%error, beat, "heartbeat cannot be spooled; this beat is missing");
                 }
@@ -184,6 +199,7 @@ impl Supervisor {
     fn next_heartbeat(&mut self, goodbye: Option<Goodbye>) -> Heartbeat {
         self.beat += 1;
         let clock = clock::read();
+        let (rules, refused_rules) = self.rules.report(Instant::now());
         Heartbeat {
             uptime_ms: clock.boottime_ms,
             clock: Some(clock),
@@ -194,7 +210,8 @@ impl Supervisor {
             config_version: self.surroundings.settings.version(),
             goodbye: goodbye.is_some(),
             host_stops: goodbye.is_some_and(|goodbye| goodbye.host_stops),
-            rules: self.rules.state(),
+            rules,
+            refused_rules,
             // The outbox says how its lanes and its disk do.
             ..Heartbeat::default()
         }

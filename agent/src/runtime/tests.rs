@@ -41,7 +41,7 @@ struct Panicking {
 
 impl Source for Panicking {
     fn name(&self) -> &'static str {
-        "panicking"
+        "security"
     }
 
     fn worker(&self) -> Worker {
@@ -119,7 +119,7 @@ struct Positioned {
 
 impl Source for Positioned {
     fn name(&self) -> &'static str {
-        "positioned"
+        "requests"
     }
 
     fn worker(&self) -> Worker {

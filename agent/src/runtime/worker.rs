@@ -1,4 +1,7 @@
 //! Workers: threads that run sources, one thread for each thing that can block them.
+//!
+//! Sources with a position that share a worker are of one lane, and share that lane's position
+//! ([`Positions`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +15,7 @@ use crmscope_proto::payload::Contents;
 
 use super::budget::{Economy, SharedEconomy};
 use super::gatherer::Gatherer;
+use super::positions::Positions;
 use super::settings::Settings;
 use crate::outbox::Outbox;
 use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
@@ -194,6 +198,7 @@ pub fn spawn(
     std::thread::Builder::new()
         .name(format!("{worker:?}").to_lowercase())
         .spawn(move || {
+            let mut positions = None;
             loop {
                 let next = tasks
                     .iter()
@@ -204,11 +209,11 @@ pub fn spawn(
                     break;
                 }
                 for task in &mut tasks {
-                    task.step(&surroundings);
+                    task.step(&surroundings, &mut positions);
                 }
             }
             for task in &mut tasks {
-                task.finish(&surroundings);
+                task.finish(&surroundings, &mut positions);
             }
         })
 }
@@ -243,21 +248,28 @@ impl Task {
 
     /// Returns whether the source knows where to go on from. It waits for a spool that is not open:
     /// read from anywhere else, lines would count twice or not at all.
-    fn restore(&mut self, surroundings: &Surroundings) -> bool {
-        if !self.restored
-            && let Some(checkpoint) = surroundings.outbox.checkpoint(self.source.lane())
-        {
+    fn restore(&mut self, surroundings: &Surroundings, positions: &mut Option<Positions>) -> bool {
+        if self.restored {
+            return true;
+        }
+        let lane = self.source.lane();
+        if positions.is_none() {
+            let checkpoint = surroundings.outbox.checkpoint(lane);
+            *positions = checkpoint.map(|bytes| Positions::decode(lane.name(), &bytes));
+        }
+        if let Some(positions) = positions {
             self.restored = true;
-            if !checkpoint.is_empty() {
-                self.source.restore(&checkpoint);
+            let own = positions.of(self.source.name());
+            if !own.is_empty() {
+                self.source.restore(own);
             }
         }
         self.restored
     }
 
-    fn step(&mut self, surroundings: &Surroundings) {
+    fn step(&mut self, surroundings: &Surroundings, positions: &mut Option<Positions>) {
         let now = Instant::now();
-        if !self.restore(surroundings) {
+        if !self.restore(surroundings, positions) {
             self.due = now + RESTORE_INTERVAL;
             self.flush_due = self.due;
             return;
@@ -278,7 +290,7 @@ impl Task {
         }
         let urgent = self.source.lane() == Lane::Security && self.held.items() > 0 && !self.refused;
         if self.has_position() && (urgent || now >= self.flush_due) {
-            self.flush(surroundings);
+            self.flush(surroundings, positions);
             self.flush_due = now + surroundings.settings.batch_interval();
         }
     }
@@ -328,7 +340,7 @@ impl Task {
     }
 
     /// Makes a batch of what is held, together with the position that covers it.
-    fn flush(&mut self, surroundings: &Surroundings) {
+    fn flush(&mut self, surroundings: &Surroundings, positions: &mut Option<Positions>) {
         let mut rows = Rows::new(&mut self.held, &self.watch.statistics);
         let source = &mut self.source;
         let position = catch_unwind(AssertUnwindSafe(|| {
@@ -344,14 +356,25 @@ impl Task {
             );
             return;
         };
+        let lane = self.source.lane();
+        // The other sources of the lane stand where their last stored batch left them.
+        let next = position.map(|position| {
+            let before = positions.clone().unwrap_or_default();
+            before.with(self.source.name(), position)
+        });
         // First the events: with the position, their lines count as read.
         let outcome = self.flush_events(surroundings).and_then(|()| {
-            let outbox = &surroundings.outbox;
-            outbox.append(self.source.lane(), &self.held, position)
+            let whole = next.as_ref().map(|next| next.encode(lane.name()));
+            surroundings.outbox.append(lane, &self.held, whole)
         });
         self.refused = outcome.is_err();
         match outcome {
-            Ok(()) => self.held = Contents::default(),
+            Ok(()) => {
+                self.held = Contents::default();
+                if next.is_some() {
+                    *positions = next;
+                }
+            }
             // Rows and position stay together: both are given again at the next flush.
             Err(error) => self.complain("batch cannot be spooled; it is held", error.to_string()),
         }
@@ -373,10 +396,10 @@ impl Task {
         outcome
     }
 
-    fn finish(&mut self, surroundings: &Surroundings) {
-        if self.has_position() && self.restore(surroundings) {
+    fn finish(&mut self, surroundings: &Surroundings, positions: &mut Option<Positions>) {
+        if self.has_position() && self.restore(surroundings, positions) {
             self.collect(surroundings);
-            self.flush(surroundings);
+            self.flush(surroundings, positions);
         }
         self.source.stop();
     }

@@ -12,11 +12,12 @@ use super::host::{self, HostSource};
 use super::probes::{self, ProbesSource};
 use super::processes::{self, ProcessesSource};
 use super::requests::{self, RequestsSource};
+use super::security::polled::{self, hubspot, salesforce, sql};
 use super::security::{self, SecuritySource};
 use super::sensors::{self, SensorsSource};
 use super::transport::{self, TransportSource};
 use super::units::{self, UnitsSource};
-use crate::rules::{Rules, Surroundings};
+use crate::rules::{self, Rules, Surroundings};
 
 /// One section for each source.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,6 +45,12 @@ pub struct Config {
     pub requests: requests::Config,
     /// Logins and privileges.
     pub security: security::Config,
+    /// Login records in databases.
+    pub sql: sql::Config,
+    /// Login records and exports of Salesforce.
+    pub salesforce: salesforce::Config,
+    /// The login history of HubSpot.
+    pub hubspot: hubspot::Config,
 }
 
 impl Config {
@@ -80,22 +87,35 @@ impl Config {
             .validate()
             .map_err(|error| format!("sources.probes.{error}"))?;
         self.requests.validate()?;
-        self.security.validate()
+        self.security.validate()?;
+        self.sql.validate()?;
+        self.salesforce.validate()?;
+        self.hubspot.validate()
     }
 
     /// What rules are chosen by.
     #[must_use]
-    pub fn rule_surroundings(&self, host: &str) -> Surroundings {
+    pub fn rule_surroundings(&self, host: &str, rules: &rules::Config) -> Surroundings {
         let requests = self.requests.enabled.then_some(&self.requests.logs);
         let security = self.security.enabled.then_some(&self.security.logs);
         let formats = requests.into_iter().flatten();
         let formats = formats.map(|log| log.format.name().to_owned());
         let applications = security.into_iter().flatten();
         let applications = applications.map(|log| log.service_name().to_owned());
+        let databases = self.sql.enabled.then_some(&self.sql.databases);
+        let databases = databases.into_iter().flatten();
+        let databases = databases.map(|database| database.service.clone());
+        let orgs = self.salesforce.enabled.then_some(&self.salesforce.orgs);
+        let orgs = orgs.into_iter().flatten().map(|org| org.service.clone());
+        let accounts = self.hubspot.enabled.then_some(&self.hubspot.accounts);
+        let accounts = accounts.into_iter().flatten();
+        let accounts = accounts.map(|account| account.service.clone());
+        let polled = databases.chain(orgs).chain(accounts);
         Surroundings {
             host: host.to_owned(),
-            products: formats.chain(applications).collect(),
+            products: formats.chain(applications).chain(polled).collect(),
             reads_access_logs: requests.is_some_and(|logs| !logs.is_empty()),
+            clock: rules.clock(),
         }
     }
 
@@ -140,6 +160,9 @@ impl Config {
                 SecuritySource::new(&self.security).with_rules(rules),
             ));
         }
+        sources.extend(polled::of_databases(&self.sql, rules));
+        sources.extend(polled::of_salesforce(&self.salesforce, rules));
+        sources.extend(polled::of_hubspot(&self.hubspot, rules));
         sources
     }
 }

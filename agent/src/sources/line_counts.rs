@@ -54,6 +54,11 @@ impl LineCounts {
         self.0[SourceMetric::LostKnownBytes as usize] += bytes;
     }
 
+    /// Whether anything was counted.
+    pub(super) fn any(&self) -> bool {
+        self.0.iter().any(|&count| count > 0)
+    }
+
     /// Adds the counts to the source's figures.
     pub(super) fn report(&self, rows: &Rows<'_>) {
         for metric in [

@@ -115,7 +115,8 @@ pub trait Source: Send {
     /// Thread it runs on.
     fn worker(&self) -> Worker;
 
-    /// Lane its rows travel in. A source with checkpoints is the only one of its lane.
+    /// Lane its rows travel in. Sources with checkpoints that share a lane share a worker too, and
+    /// their names stay: checkpoints are kept by them.
     fn lane(&self) -> Lane;
 
     /// Time between runs.

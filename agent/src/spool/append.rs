@@ -53,7 +53,9 @@ impl Spool {
             outcome => outcome?,
         }
         let first_sequence = self.lanes[position(lane)].next_sequence();
-        let mut records = sealed.number(self.spool_id, first_sequence);
+        // Nothing but an append in this lane moves it.
+        let head = self.lanes[position(lane)].head();
+        let mut records = sealed.number(self.spool_id, first_sequence, head);
         let size = |record: &Record| (record.batch.len() + record::HEADER_BYTES) as u64;
         let bytes = records.iter().map(size).sum::<u64>() + checkpoint.len() as u64;
         match self.make_room(origin, lane, bytes, created_ms) {
@@ -63,7 +65,7 @@ impl Spool {
         let next_sequence = self.lanes[position(lane)].next_sequence();
         if next_sequence != first_sequence {
             // What had to go was recorded in this very lane, and took the numbers.
-            records = sealed.number(self.spool_id, next_sequence);
+            records = sealed.number(self.spool_id, next_sequence, head);
         }
         if let Some(last) = records.last_mut() {
             last.checkpoint = checkpoint;

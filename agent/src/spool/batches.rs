@@ -1,5 +1,6 @@
 //! From contents to numbered records, and back to what a record says was dropped.
 
+use crmscope_proto::chain::{Digest, Head, Link, rows_digest, wire_link};
 use crmscope_proto::payload::{Contents, open};
 use crmscope_proto::v1::{Batch, DropRange, LaneState};
 use crmscope_proto::{Id, Lane, seal};
@@ -14,10 +15,19 @@ use super::{Origin, Record};
 pub struct Sealed {
     pub(super) lane: Lane,
     pub(super) created_ms: i64,
-    /// Each with whether it reports drops.
-    batches: Vec<(Batch, bool)>,
+    batches: Vec<Made>,
     /// Rows of which a batch alone passes the limits.
     pub(super) left_out: u64,
+}
+
+/// A batch without its number.
+#[derive(Debug)]
+struct Made {
+    batch: Batch,
+    /// Whether it reports drops.
+    drops: bool,
+    /// Digest of its rows, where it belongs to a chain.
+    rows_digest: Option<Digest>,
 }
 
 impl Sealed {
@@ -33,6 +43,14 @@ impl Sealed {
             sequence: SEQUENCE_MAX,
             lane: lane.into(),
             created_ms,
+            chain: (lane == Lane::Security).then(|| {
+                let longest = Head {
+                    sequence: SEQUENCE_MAX,
+                    created_ms: i64::MIN,
+                    link: Digest::default(),
+                };
+                wire_link(Digest::default(), Some(longest))
+            }),
             ..Batch::default()
         };
         let mut batches = Vec::new();
@@ -45,23 +63,35 @@ impl Sealed {
         }
     }
 
-    /// Records that belong together, numbered from `first_sequence`.
-    pub(super) fn number(&self, spool_id: Id, first_sequence: u64) -> Vec<Record> {
+    /// Records that belong together, numbered from `first_sequence`; those of a chain follow `head`.
+    pub(super) fn number(
+        &self,
+        spool_id: Id,
+        first_sequence: u64,
+        mut head: Option<Head>,
+    ) -> Vec<Record> {
         let numbered = self.batches.iter().zip(first_sequence..);
         let mut records: Vec<Record> = numbered
-            .map(|((batch, drops), sequence)| Record {
-                sequence,
-                created_ms: self.created_ms,
-                items: batch.items,
-                continues: true,
-                drops: *drops,
-                checkpoint: Vec::new(),
-                batch: Batch {
+            .map(|(made, sequence)| {
+                let batch = Batch {
                     spool_id: spool_id.to_wire(),
                     sequence,
-                    ..batch.clone()
+                    chain: made.rows_digest.map(|digest| wire_link(digest, head)),
+                    ..made.batch.clone()
+                };
+                if made.rows_digest.is_some() {
+                    head = head_of(&batch);
                 }
-                .encode_to_vec(),
+                Record {
+                    sequence,
+                    created_ms: self.created_ms,
+                    items: batch.items,
+                    continues: true,
+                    drops: made.drops,
+                    checkpoint: Vec::new(),
+                    batch: batch.encode_to_vec(),
+                    head,
+                }
             })
             .collect();
         if let Some(last) = records.last_mut() {
@@ -72,10 +102,15 @@ impl Sealed {
 }
 
 /// In halves where contents are too large.
-fn seal_all(contents: &Contents, envelope: &Batch, batches: &mut Vec<(Batch, bool)>) -> u64 {
+fn seal_all(contents: &Contents, envelope: &Batch, batches: &mut Vec<Made>) -> u64 {
     match seal(contents, envelope.clone()) {
         Ok(batch) => {
-            batches.push((batch, !contents.drops.is_empty()));
+            let chained = batch.chain.is_some();
+            batches.push(Made {
+                batch,
+                drops: !contents.drops.is_empty(),
+                rows_digest: chained.then(|| rows_digest(&contents.security)),
+            });
             0
         }
         // Kept, it would hold up its lane for ever.
@@ -88,6 +123,16 @@ fn seal_all(contents: &Contents, envelope: &Batch, batches: &mut Vec<(Batch, boo
             seal_all(&first, envelope, batches) + seal_all(&second, envelope, batches)
         }
     }
+}
+
+/// The chain's head once this batch is in it; `None` where it is in none.
+fn head_of(batch: &Batch) -> Option<Head> {
+    Some(Link::of(batch).ok()??.head())
+}
+
+/// The same of an encoded batch.
+pub(super) fn head_of_encoded(batch: &[u8]) -> Option<Head> {
+    head_of(&Batch::decode(batch).ok()?)
 }
 
 /// Ranges that an encoded batch of the presence lane reports.

@@ -45,6 +45,7 @@ fn records(mut bytes: &[u8]) -> Vec<u8> {
             drops: head[0] & 2 != 0,
             checkpoint: checkpoint.to_vec(),
             batch: batch.to_vec(),
+            head: None,
         };
         record.write_to(&mut out);
     }

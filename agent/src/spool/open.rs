@@ -148,6 +148,7 @@ impl Spool {
         for state in last_batch.map_or_else(Vec::new, |batch| lane_states_of(&batch, stored_id)) {
             if let Some(position) = state.lane().position() {
                 lanes[position].was_acknowledged(state.acked_sequence);
+                lanes[position].was_head(state.chain.as_ref());
             }
         }
         let earlier_id = stored_id.or_else(|| identity::of_batch(&first_batch?));

@@ -15,6 +15,7 @@
 //! | 4 | CRC-32 of the 32 bytes from the lengths on up to here; 0 in records of earlier versions |
 //! | n | checkpoint, then batch |
 
+use crmscope_proto::chain::Head;
 use crmscope_proto::limits::BATCH_MAX_BYTES;
 
 const MAGIC: [u8; 4] = *b"CSR1";
@@ -51,6 +52,9 @@ pub struct Record {
     pub checkpoint: Vec<u8>,
     /// The encoded batch.
     pub batch: Vec<u8>,
+    /// The chain's head once the batch is in it. Known where the batch is made, not where it is read:
+    /// the batch says it.
+    pub(super) head: Option<Head>,
 }
 
 /// What stands at a place of a segment.
@@ -122,6 +126,7 @@ impl Record {
             drops: u32_at(36) & FLAG_DROPS != 0,
             checkpoint: whole[HEADER_BYTES..HEADER_BYTES + checkpoint].to_vec(),
             batch: whole[HEADER_BYTES + checkpoint..].to_vec(),
+            head: None,
         };
         Parsed::Whole(record, length)
     }
@@ -169,6 +174,7 @@ mod tests {
             drops: true,
             checkpoint: b"position".to_vec(),
             batch: vec![0, 255, 10, 13],
+            head: None,
         }
     }
 

@@ -104,7 +104,7 @@ impl Spool {
         };
         let sealed = Sealed::new(origin, Lane::Presence, &contents, created_ms);
         let first_sequence = self.lanes[position(Lane::Presence)].next_sequence();
-        let records = sealed.number(self.spool_id, first_sequence);
+        let records = sealed.number(self.spool_id, first_sequence, None);
         self.identify()?;
         self.store(Lane::Presence, &records, true)?;
         // Every one of them is recorded now, so that none may stay because another cannot go.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tonic::transport::Uri;
+use tonic::transport::{Endpoint, Uri};
 
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest token file that is read, bytes.
 const TOKEN_MAX_BYTES: usize = 4096;
@@ -49,16 +49,19 @@ impl Config {
         })?;
         let host = uri.host().ok_or_else(|| {
             format!(
-                "collector.endpoint `{}` names no host; write it as http://HOST:7070",
+                "collector.endpoint `{}` names no host; write it as https://HOST:7070",
                 self.endpoint
             )
         })?;
-        if uri.scheme_str() != Some("http") {
-            return Err(format!(
-                "collector.endpoint `{}` must begin with http://; this version has no TLS of its own, so put the \
-                 stream through a tunnel and point the endpoint at its local end",
-                self.endpoint
-            ));
+        match uri.scheme_str() {
+            Some("https") => return Ok(()),
+            Some("http") => {}
+            _ => {
+                return Err(format!(
+                    "collector.endpoint `{}` must begin with https://, or with http:// where the collector is on this host",
+                    self.endpoint
+                ));
+            }
         }
         let address = host.trim_start_matches('[').trim_end_matches(']');
         let loopback = address == "localhost"
@@ -67,12 +70,31 @@ impl Config {
                 .is_ok_and(|address| address.is_loopback());
         if !loopback && !self.allow_plaintext {
             return Err(format!(
-                "collector.endpoint `{}` is another host, and the token would travel unencrypted; use a tunnel on \
-                 loopback, or set collector.allow_plaintext = true on a network you trust",
+                "collector.endpoint `{}` is another host, and token and data would travel unencrypted; write https://, or \
+                 set collector.allow_plaintext = true on a network you trust",
                 self.endpoint
             ));
         }
         Ok(())
+    }
+
+    /// Whether the collector speaks TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.endpoint.starts_with("https://")
+    }
+
+    /// Where to connect, and how a connection is kept.
+    ///
+    /// # Errors
+    /// When it is no URL.
+    pub fn endpoint(&self) -> Result<Endpoint, String> {
+        Ok(Endpoint::from_shared(self.endpoint.clone())
+            .map_err(|error| format!("collector.endpoint is not a URL: {error}"))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true))
     }
 
     /// Reads the token.
@@ -125,7 +147,8 @@ mod tests {
             );
             assert_eq!(config(bad, true).validate(), Ok(()), "{bad}");
         }
-        for bad in ["", "127.0.0.1:7070", "https://127.0.0.1:7070", "http://"] {
+        assert_eq!(config("https://collector:7070", false).validate(), Ok(()));
+        for bad in ["", "127.0.0.1:7070", "ftp://127.0.0.1:7070", "http://"] {
             assert!(
                 config(bad, true)
                     .validate()

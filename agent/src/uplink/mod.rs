@@ -7,6 +7,7 @@
 
 mod backoff;
 mod config;
+mod delivery;
 mod dial;
 mod ended;
 mod pace;
@@ -16,9 +17,9 @@ mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::transport::Endpoint;
-
+use crate::identity::{self, Identity};
 use crate::outbox::Outbox;
+use crate::rules::Rules;
 use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
 use backoff::Backoff;
@@ -41,12 +42,17 @@ pub struct Uplink {
     outbox: Arc<Outbox>,
     settings: Arc<Settings>,
     clock_offset: Arc<ClockOffset>,
+    /// Where rules go that the collector delivers.
+    rules: Option<Arc<Rules>>,
     session: Option<Session>,
     backoff: Backoff,
     /// Kept over connections: a new one begins with no new credit.
     pace: SharedPace,
     dial: Dial,
-    unreachable: bool,
+    /// Who this agent is, where the collector speaks TLS.
+    identity: Option<Arc<Identity>>,
+    /// Why there is no connection, as it was last said.
+    unreachable: Option<String>,
 }
 
 impl Uplink {
@@ -64,11 +70,13 @@ impl Uplink {
             outbox,
             settings,
             clock_offset,
+            rules: None,
             session: None,
             backoff: Backoff::default(),
             pace: SharedPace::new(max_bytes_per_s),
             dial: dial::tcp(),
-            unreachable: false,
+            identity: None,
+            unreachable: None,
         }
     }
 
@@ -76,6 +84,19 @@ impl Uplink {
     #[must_use]
     pub fn dialing(self, dial: Dial) -> Self {
         Self { dial, ..self }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn identified(self, identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The same, and rules that the collector delivers go there.
+    #[must_use]
+    pub fn taking_rules(self, rules: Arc<Rules>) -> Self {
+        let rules = Some(rules);
+        Self { rules, ..self }
     }
 
     /// An uplink of another outbox of the same agent, under the same ceiling.
@@ -86,11 +107,14 @@ impl Uplink {
             outbox,
             settings: Arc::clone(&self.settings),
             clock_offset: Arc::clone(&self.clock_offset),
+            // They come on the other one.
+            rules: None,
             session: None,
             backoff: Backoff::default(),
             pace: self.pace.clone(),
             dial: Arc::clone(&self.dial),
-            unreachable: false,
+            identity: self.identity.clone(),
+            unreachable: None,
         }
     }
 
@@ -137,7 +161,7 @@ impl Uplink {
         let ended = match &mut self.session {
             None => match self.connect().await {
                 Ok(session) => {
-                    self.unreachable = false;
+                    self.unreachable = None;
                     self.session = Some(session);
                     return;
                 }
@@ -159,33 +183,45 @@ impl Uplink {
             },
         };
         self.session = None;
-        // Said when it begins, not at every attempt.
-        if !self.unreachable {
-            tracing::warn!(endpoint = self.config.endpoint, reason = %ended, "no connection to the collector; batches are kept and sent later");
-            self.unreachable = true;
+        let hint = match &self.identity {
+            None if ended.is_broken() => {
+                "; if the collector speaks TLS, collector.endpoint begins with https://"
+            }
+            _ => "",
+        };
+        let reason = format!("{ended}{hint}");
+        // Said when it begins and when it is another, not at every attempt.
+        if self.unreachable.as_ref() != Some(&reason) {
+            tracing::warn!(endpoint = self.config.endpoint, %reason, "no connection to the collector; batches are kept and sent later");
+            self.unreachable = Some(reason);
         }
         let wait = self.backoff.next(ended.is_refusal(), ended.pause());
         tokio::time::sleep(wait).await;
     }
 
     async fn connect(&self) -> Result<Session, Ended> {
-        // Read at every attempt, so that a replaced token needs no restart.
-        let token = self.config.read_token().map_err(Ended::Setup)?;
-        let endpoint = Endpoint::from_shared(self.config.endpoint.clone())
-            .map_err(|error| Ended::Setup(format!("collector.endpoint is not a URL: {error}")))?
-            .connect_timeout(config::CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(config::KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(config::KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
-        let channel = (self.dial)(endpoint)
-            .await
-            .map_err(|error| Ended::Unreachable(error_chain(&error)))?;
+        let endpoint = self.config.endpoint().map_err(Ended::Setup)?;
+        let unreachable = |error| Ended::Unreachable(error_chain(&error));
+        let (channel, token) = match &self.identity {
+            Some(identity) => {
+                let tls = identity.ready().await?;
+                let channel = identity::connect(endpoint, tls).await;
+                (channel.map_err(unreachable)?, None)
+            }
+            None => {
+                // Read at every attempt, so that a replaced token needs no restart.
+                let token = self.config.read_token().map_err(Ended::Setup)?;
+                let channel = (self.dial)(endpoint).await;
+                (channel.map_err(unreachable)?, Some(token))
+            }
+        };
         let session = Session::open(
             channel,
-            &token,
+            token.as_deref(),
             Arc::clone(&self.outbox),
             Arc::clone(&self.settings),
             Arc::clone(&self.clock_offset),
+            self.rules.clone(),
         )
         .await?;
         tracing::info!(
@@ -197,7 +233,8 @@ impl Uplink {
 }
 
 /// An error with its causes: tonic's own text names none of them.
-fn error_chain(error: &dyn std::error::Error) -> String {
+/// An error with what caused it.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

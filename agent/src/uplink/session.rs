@@ -10,7 +10,7 @@ use crmscope_proto::v1::collector_message::Kind as Down;
 use crmscope_proto::v1::uplink_client::UplinkClient;
 use crmscope_proto::v1::{
     AgentMessage, Batch, ClockEcho, ClockProbe, CollectorMessage, ConfigStatus, Hello, Reject,
-    Welcome,
+    RulesStatus, Welcome,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -20,11 +20,13 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
+use super::delivery::Delivery;
 use super::ended::Ended;
 use super::pace::{Leave, SharedPace};
 use super::window::LaneWindow;
 use crate::clock;
 use crate::outbox::Outbox;
+use crate::rules::Rules;
 use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
 use crate::sources::host;
@@ -52,6 +54,7 @@ pub(super) struct Session {
     outbox: Arc<Outbox>,
     settings: Arc<Settings>,
     clock_offset: Arc<ClockOffset>,
+    delivery: Option<Delivery>,
     up: mpsc::Sender<AgentMessage>,
     down: Streaming<CollectorMessage>,
     window_batches: usize,
@@ -67,10 +70,11 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(
         channel: Channel,
-        token: &str,
+        token: Option<&str>,
         outbox: Arc<Outbox>,
         settings: Arc<Settings>,
         clock_offset: Arc<ClockOffset>,
+        rules: Option<Arc<Rules>>,
     ) -> Result<Self, Ended> {
         let spool_id = outbox
             .spool_id()
@@ -86,12 +90,16 @@ impl Session {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Some(host::facts::host_facts()),
             clock: Some(clock::read()),
+            delivered_rules_version: rules.as_ref().and_then(|rules| rules.delivered_version()),
         };
         send(&up, Up::Hello(hello))?;
         let mut request = Request::new(ReceiverStream::new(messages));
-        let bearer = MetadataValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| Ended::Setup("the token has characters that cannot be sent".to_owned()))?;
-        request.metadata_mut().insert("authorization", bearer);
+        if let Some(token) = token {
+            let bearer = MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| {
+                Ended::Setup("the token has characters that cannot be sent".to_owned())
+            })?;
+            request.metadata_mut().insert("authorization", bearer);
+        }
         let mut client = UplinkClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES);
         let welcome = async {
             let mut down = client.connect(request).await?.into_inner();
@@ -113,6 +121,7 @@ impl Session {
             outbox,
             settings,
             clock_offset,
+            delivery: rules.map(Delivery::new),
             up,
             down,
             window_batches: welcome.window_batches.clamp(1, WINDOW_MAX_BATCHES) as usize,
@@ -166,6 +175,11 @@ impl Session {
                     Err(status) => return Some(Ended::Closed(status)),
                 },
                 () = outbox.appended() => {}
+                status = settled(self.delivery.as_mut()) => {
+                    if let Err(ended) = send(&self.up, Up::RulesStatus(status)) {
+                        return Some(ended);
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -300,6 +314,11 @@ impl Session {
                 send(&self.up, Up::ConfigStatus(status))?;
             }
             Down::ClockEcho(echo) => self.clock_echo(&echo),
+            Down::RulesPiece(piece) => {
+                if let Some(delivery) = &mut self.delivery {
+                    delivery.take(piece);
+                }
+            }
             Down::Welcome(_) => {}
         }
         Ok(())
@@ -353,6 +372,14 @@ impl Session {
             self.clock_offset
                 .set(echo.collector_received_ms.saturating_sub(half_way_ms));
         }
+    }
+}
+
+/// What became of a set of rules, once it is settled.
+async fn settled(delivery: Option<&mut Delivery>) -> RulesStatus {
+    match delivery {
+        Some(delivery) => delivery.settled().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -31,6 +31,7 @@ pub use kind::{Kind, Severity};
 pub use metrics::Metrics;
 pub use notification::{Incident, Notification, Phase, Target, key};
 pub use record::{Outcome, Record};
+pub(crate) use text::one_line;
 
 #[cfg(test)]
 mod tests;

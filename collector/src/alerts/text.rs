@@ -9,7 +9,7 @@ pub(super) const LABEL_MAX_BYTES: usize = 256;
 pub(super) const SENTENCE_MAX_BYTES: usize = 1000;
 
 /// The text in one line of at most `max_bytes`; what was cut off shows as `…`.
-pub(super) fn one_line(text: &str, max_bytes: usize) -> String {
+pub(crate) fn one_line(text: &str, max_bytes: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max_bytes));
     for character in text.chars() {
         let character = if is_plain(character) { character } else { ' ' };

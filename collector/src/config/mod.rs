@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::presence::live;
 use crate::roles::{Roles, RolesError};
-use crate::{alerts, correlation, ingest, kafka, logging, objectives, storage, web, writer};
+use crate::{
+    alerts, baselines, correlation, delivery, ingest, kafka, logging, objectives, storage, tls,
+    web, writer,
+};
 
 /// Environment variables begin with this; `__` stands between section and key.
 pub const ENVIRONMENT_PREFIX: &str = "CRMSCOPE_COLLECTOR";
@@ -36,12 +39,16 @@ pub struct Config {
     pub objectives: Vec<objectives::Objective>,
     /// What many security events show together.
     pub correlation: correlation::Config,
+    /// What is usual of users.
+    pub baselines: baselines::Config,
     /// Who is notified.
     pub alerts: alerts::Config,
     /// Pages, health and metrics.
     pub web: web::Config,
     /// What agents are asked to use.
     pub agent_settings: ingest::AgentSettings,
+    /// What rules agents are given.
+    pub agent_rules: delivery::Config,
     /// Logs.
     pub log: logging::Config,
     /// The end.
@@ -94,6 +101,12 @@ pub enum ConfigError {
     /// Section `[correlation]`.
     #[error(transparent)]
     Correlation(#[from] correlation::ConfigError),
+    /// Section `[agent_rules]`.
+    #[error(transparent)]
+    Delivery(#[from] delivery::ConfigError),
+    /// Section `[baselines]`.
+    #[error(transparent)]
+    Baselines(#[from] baselines::ConfigError),
     /// Section `[alerts]`.
     #[error(transparent)]
     Alerts(#[from] alerts::ConfigError),
@@ -120,10 +133,32 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads the files of certificates and keys that are named, as a start would.
+    ///
+    /// # Errors
+    /// When one cannot be used.
+    pub fn try_files(&self) -> Result<(), ConfigError> {
+        if self.roles.ingest {
+            ingest::tls(&self.ingest, tls::Metrics::default())?;
+        }
+        if self.roles.web {
+            web::tls(&self.web, tls::Metrics::default()).map_err(ingest::ConfigError::from)?;
+        }
+        Ok(())
+    }
+
     /// A configuration in which every key is there, so that misspelt ones can be told.
     fn template() -> Self {
         Self {
             objectives: vec![objectives::Objective::template()],
+            agent_rules: delivery::Config {
+                sets: vec![delivery::SetConfig::template()],
+                ..delivery::Config::default()
+            },
+            web: web::Config {
+                tokens: vec![web::TokenConfig::default()],
+                ..web::Config::default()
+            },
             ..Self::default()
         }
     }
@@ -138,6 +173,8 @@ impl Config {
         self.presence.validate()?;
         objectives::validate(&self.objectives)?;
         self.correlation.validate()?;
+        self.agent_rules.validate()?;
+        self.baselines.validate()?;
         self.alerts.validate()?;
         self.web.validate()?;
         self.log.validate()?;

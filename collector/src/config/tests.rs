@@ -87,6 +87,7 @@ fn the_environment_goes_before_the_file() {
 fn kafka_can_be_set_in_the_environment_too() {
     let set = [
         ("CRMSCOPE_COLLECTOR__KAFKA__BROKERS", "a:1,b:2"),
+        ("CRMSCOPE_COLLECTOR__KAFKA__ALLOW_PLAINTEXT", "true"),
         ("CRMSCOPE_COLLECTOR__KAFKA__PARTITIONS__METRICS", "3"),
         (
             "CRMSCOPE_COLLECTOR__KAFKA__CLIENT__SOCKET__KEEPALIVE__ENABLE",
@@ -143,8 +144,92 @@ fn wrong_values_say_where_and_what() {
             "[web]\nlisten = \"0.0.0.0:80\"\n",
             "web.allow_plaintext = true",
         ),
+        (
+            "[web]\nlisten = \"0.0.0.0:80\"\nallow_plaintext = true\n",
+            "add [[web.tokens]] with name, role and token_file, or [web.proxy]",
+        ),
+        (
+            "[[web.tokens]]\nname = \"a\"\ntoken_file = \"/no/such\"\n",
+            "web.tokens.token_file /no/such",
+        ),
+        (
+            "[[web.tokens]]\nnmae = \"a\"\n",
+            "did you mean `web.tokens[].name`?",
+        ),
+        (
+            "[[web.tokens]]\ntoken_file = \"/no/such\"\n",
+            "web.tokens has the name \"\"",
+        ),
+        (
+            "[web.proxy]\nuser_header = \"x-user\"\n",
+            "web.proxy.trusted is empty",
+        ),
+        (
+            "[web.proxy]\nuser_header = \"x user\"\n",
+            "web.proxy.user_header is \"x user\"",
+        ),
+        (
+            "[web.proxy]\nuser_header = \"x-user\"\ntrusted = [\"proxy\"]\n",
+            "web.proxy.trusted has \"proxy\"",
+        ),
+        (
+            "[web.proxy]\noperators = [\"a\"]\n",
+            "web.proxy.user_header is empty",
+        ),
+        (
+            "[web.clickhouse]\npassword_file = \"/no/such\"\n",
+            "web.clickhouse.user is empty",
+        ),
+        (
+            "[web.clickhouse]\nuser = \"a\"\npassword_file = \"/no/such\"\n",
+            "web.clickhouse.password_file /no/such",
+        ),
+        (
+            "[web.api]\nqueries_max = 0\n",
+            "web.api.queries_max is 0; it must be 1 to 256",
+        ),
         ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
         ("[clickhouse]\nurl = \"http://u:p@h\"\n", "clickhouse.url"),
+        (
+            "[clickhouse]\nurl = \"http://ch.example:8123\"\n",
+            "clickhouse.allow_plaintext",
+        ),
+        (
+            "[clickhouse.tls]\nca_file = \"/a\"\n",
+            "clickhouse.tls.ca_file is set",
+        ),
+        (
+            "[clickhouse]\nurl = \"https://ch\"\n[clickhouse.tls]\nkey_file = \"/a\"\n",
+            "certificate_file and key_file go together",
+        ),
+        (
+            "[ingest]\nlisten = \"0.0.0.0:7070\"\n",
+            "ingest.tls.certificate_file",
+        ),
+        (
+            "[ingest.tls]\nkey_file = \"/a\"\n",
+            "ingest.tls.key_file is set and ingest.tls.certificate_file is not",
+        ),
+        (
+            "[ingest.tls]\ncertificate_file = \"/a\"\nkey_file = \"/a\"\n",
+            "nobody to sign those of agents",
+        ),
+        (
+            "[ingest.tls]\nclient_ca_file = \"/a\"\n",
+            "ingest.tls.client_ca_file is set",
+        ),
+        (
+            "[ingest.tls]\nidentities = [\"{agent_id}\"]\n",
+            "ingest.tls.identities",
+        ),
+        (
+            "[ingest.quota]\nburst_bytes = 5\n",
+            "ingest.quota.burst_bytes is 5",
+        ),
+        (
+            "[web.tls]\ncertificate_file = \"/a\"\n",
+            "web.tls.certificate_file is set and web.tls.key_file is not",
+        ),
         (
             "[clickhouse]\npassword_file = \"/no/such\"\n",
             "clickhouse.password_file /no/such",

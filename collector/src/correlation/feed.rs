@@ -22,7 +22,7 @@ pub(super) const KEYS_PAGE: usize = 1_000;
 /// Events that are read of a key at once, the newest. More than any rule can ask for.
 pub(super) const EVENTS_MAX: usize = 10_000;
 /// Findings that are read when a watch begins, the latest.
-pub(super) const FINDINGS_MAX: usize = 20_000;
+pub(crate) const FINDINGS_MAX: usize = 20_000;
 /// A time to come.
 const NEVER_MS: i64 = 4_102_444_800_000;
 
@@ -42,17 +42,17 @@ pub(super) enum Start {
 
 /// What is asked for of findings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) from_ms: i64,
-    pub(super) open: bool,
-    pub(super) merged: bool,
-    pub(super) limit: usize,
+pub(crate) struct Asked {
+    pub(crate) from_ms: i64,
+    pub(crate) open: bool,
+    pub(crate) merged: bool,
+    pub(crate) limit: usize,
 }
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Feed {
-    pub(super) storage: Storage,
+pub(crate) struct Feed {
+    pub(crate) storage: Storage,
 }
 
 impl Feed {
@@ -168,7 +168,7 @@ impl Feed {
     }
 
     /// Findings of keys that are not merged and touch a time.
-    pub(super) async fn near(
+    pub(crate) async fn near(
         &self,
         rule: &Rule,
         keys: &[Touched],
@@ -184,7 +184,7 @@ impl Feed {
     }
 
     /// Findings, and the highest version of their rows.
-    pub(super) async fn findings(&self, asked: Asked) -> Result<(Vec<Finding>, u64), Error> {
+    pub(crate) async fn findings(&self, asked: Asked) -> Result<(Vec<Finding>, u64), Error> {
         let bind = |query: clickhouse::query::Query| {
             let query = query.param("from_ms", asked.from_ms);
             let query = query.param("open", u8::from(asked.open));

@@ -218,16 +218,25 @@ pub fn of(rule: &Rule, key: &[String], key_hash: u64) -> Finding {
     }
 }
 
-/// A stranger's text in a sentence.
-fn shown(text: &str) -> String {
+/// A stranger's text in a sentence: nothing in it moves a terminal's cursor or changes the direction of text.
+/// Quotes stay, as names have them and nothing here is quoted by them.
+pub(crate) fn shown(text: &str) -> String {
     let mut cut: String = text.chars().take(SHOWN_MAX).collect();
     if cut.len() < text.len() {
         cut.push('…');
     }
-    cut.escape_debug().to_string()
+    let mut shown = String::with_capacity(cut.len());
+    for part in cut.split_inclusive(['\'', '"']) {
+        let end = part.strip_suffix(['\'', '"']).map_or(part.len(), str::len);
+        let (text, quote) = part.split_at(end);
+        shown.extend(text.escape_debug());
+        shown.push_str(quote);
+    }
+    shown
 }
 
-fn duration(ms: i64) -> String {
+/// A time in words, rounded up.
+pub(crate) fn duration(ms: i64) -> String {
     let seconds = ms.max(0).unsigned_abs().div_ceil(1000);
     let (count, unit) = match seconds {
         0..120 => (seconds.max(1), "second"),

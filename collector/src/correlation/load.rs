@@ -236,6 +236,11 @@ impl Set {
     fn put(&mut self, file: &Path, rule: Rule) {
         let reason = if self.has(&rule.id) {
             format!("another rule has the same id {:?}", rule.id)
+        } else if rule.id.starts_with(crate::baselines::PREFIX) {
+            format!(
+                "its id {:?} is one of learned baselines; give it another",
+                rule.id
+            )
         } else if self.rules.len() >= RULES_MAX {
             format!("there are {RULES_MAX} rules, and more are not looked for")
         } else {

@@ -14,15 +14,15 @@ mod compile;
 mod condition;
 mod config;
 pub mod episodes;
-mod feed;
+pub(crate) mod feed;
 pub mod field;
 pub mod finding;
 pub mod firing;
 mod judge;
 pub mod load;
 pub(crate) mod metrics;
-mod record;
-mod rows;
+pub(crate) mod record;
+pub(crate) mod rows;
 pub mod rule;
 pub mod show;
 #[cfg(test)]

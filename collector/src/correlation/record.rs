@@ -21,16 +21,16 @@ use crate::writer::native::Block;
 const OPEN_MAX: usize = 20_000;
 
 /// See the module.
-pub(super) struct Record {
+pub(crate) struct Record {
     storage: Storage,
     told: Option<mpsc::Sender<Incident>>,
     version: u64,
     /// Findings that last, by id.
-    pub(super) open: BTreeMap<Id, Finding>,
+    pub(crate) open: BTreeMap<Id, Finding>,
 }
 
 impl Record {
-    pub(super) const fn new(storage: Storage, told: Option<mpsc::Sender<Incident>>) -> Self {
+    pub(crate) const fn new(storage: Storage, told: Option<mpsc::Sender<Incident>>) -> Self {
         Self {
             storage,
             told,
@@ -40,7 +40,7 @@ impl Record {
     }
 
     /// Goes on with findings that were written before; rows have versions up to this.
-    pub(super) async fn recall(&mut self, findings: Vec<Finding>, version: u64) {
+    pub(crate) async fn recall(&mut self, findings: Vec<Finding>, version: u64) {
         self.version = self.version.max(version);
         self.open.clear();
         for finding in findings {
@@ -50,7 +50,7 @@ impl Record {
     }
 
     /// Writes findings, and tells of those that began, ended or went on.
-    pub(super) async fn write(&mut self, findings: Vec<Finding>) -> Result<(), Error> {
+    pub(crate) async fn write(&mut self, findings: Vec<Finding>) -> Result<(), Error> {
         if findings.is_empty() {
             return Ok(());
         }

@@ -24,11 +24,11 @@ pub(super) struct Looked {
 
 /// A key with new events, and of what time they are.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Touched {
-    pub(super) key: Vec<String>,
-    pub(super) key_hash: u64,
-    pub(super) first_ms: i64,
-    pub(super) last_ms: i64,
+pub(crate) struct Touched {
+    pub(crate) key: Vec<String>,
+    pub(crate) key_hash: u64,
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ pub(super) struct FindingRow {
 }
 
 /// The row of an answer that has one.
-pub(super) fn only<T>(what: &str, rows: Vec<T>) -> Result<T, Error> {
+pub(crate) fn only<T>(what: &str, rows: Vec<T>) -> Result<T, Error> {
     let row = rows.into_iter().next();
     row.ok_or_else(|| Error::new(Code::Internal, format!("ClickHouse: {what}: no row")))
 }

@@ -155,7 +155,9 @@ impl Watching {
             merged: true,
             limit: FINDINGS_MAX,
         };
-        let (findings, version) = self.feed.findings(asked).await?;
+        let (mut findings, version) = self.feed.findings(asked).await?;
+        // Those of baselines are another watch's.
+        findings.retain(|finding| !finding.rule_id.starts_with(crate::baselines::PREFIX));
         self.record.recall(findings, version).await;
         let is_long_ago = looked.looked_ms < looked.now_ms - REMEMBERED_MS;
         let has_gap = is_long_ago && looked.looked_ms > 0;

@@ -11,6 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use subtle::ConstantTimeEq;
 use tonic::metadata::MetadataMap;
 
+/// The setting that names the agents' file.
+const KEY: &str = "ingest.token_file";
 /// Shorter ones could be guessed.
 const TOKEN_MIN_BYTES: usize = 16;
 /// More are a mistake, and every wrong guess is compared with all of them.
@@ -21,35 +23,41 @@ const TOKENS_MAX: usize = 64;
 pub enum TokenError {
     /// Cannot be read.
     #[error(
-        "ingest.token_file {path}: {error}; make one with: umask 077; head -c 24 /dev/urandom | base64 > {path}"
+        "{key} {path}: {error}; make one with: umask 077; head -c 24 /dev/urandom | base64 > {path}"
     )]
     Read {
+        /// The setting that names the file.
+        key: &'static str,
         /// Path.
         path: PathBuf,
         /// What happened.
         error: std::io::Error,
     },
     /// Holds none.
-    #[error(
-        "ingest.token_file {path} has no token in it; one a line, lines that begin with # are ignored"
-    )]
+    #[error("{key} {path} has no token in it; one a line, lines that begin with # are ignored")]
     Empty {
+        /// The setting that names the file.
+        key: &'static str,
         /// Path.
         path: PathBuf,
     },
     /// Too short.
     #[error(
-        "ingest.token_file {path}, line {line}: a token has at least {TOKEN_MIN_BYTES} characters, printable and without spaces"
+        "{key} {path}, line {line}: a token has at least {TOKEN_MIN_BYTES} characters, printable and without spaces"
     )]
     Token {
+        /// The setting that names the file.
+        key: &'static str,
         /// Path.
         path: PathBuf,
         /// Line.
         line: usize,
     },
     /// Too many.
-    #[error("ingest.token_file {path} has {got} tokens, the limit is {TOKENS_MAX}")]
+    #[error("{key} {path} has {got} tokens, the limit is {TOKENS_MAX}")]
     Many {
+        /// The setting that names the file.
+        key: &'static str,
         /// Path.
         path: PathBuf,
         /// How many.
@@ -124,7 +132,7 @@ impl Tokens {
     pub fn load(path: &Path) -> Result<Self, TokenError> {
         Ok(Self {
             path: path.to_owned(),
-            tokens: Arc::new(RwLock::new(read(path)?)),
+            tokens: Arc::new(RwLock::new(read(KEY, path)?)),
         })
     }
 
@@ -136,7 +144,7 @@ impl Tokens {
         if self.path.as_os_str().is_empty() {
             return Ok(0);
         }
-        let tokens = read(&self.path)?;
+        let tokens = read(KEY, &self.path)?;
         let count = tokens.len();
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         Ok(count)
@@ -167,11 +175,12 @@ impl Tokens {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Vec<u8>>, TokenError> {
+/// The tokens of a file, one a line; `key` is the setting that names it.
+pub(crate) fn read(key: &'static str, path: &Path) -> Result<Vec<Vec<u8>>, TokenError> {
     let path = path.to_owned();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) => return Err(TokenError::Read { path, error }),
+        Err(error) => return Err(TokenError::Read { key, path, error }),
     };
     let mut tokens = Vec::new();
     for (line, token) in text.lines().map(str::trim).enumerate() {
@@ -180,6 +189,7 @@ fn read(path: &Path) -> Result<Vec<Vec<u8>>, TokenError> {
         }
         if token.len() < TOKEN_MIN_BYTES || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::Token {
+                key,
                 path,
                 line: line + 1,
             });
@@ -187,8 +197,8 @@ fn read(path: &Path) -> Result<Vec<Vec<u8>>, TokenError> {
         tokens.push(token.as_bytes().to_vec());
     }
     match tokens.len() {
-        0 => Err(TokenError::Empty { path }),
-        got if got > TOKENS_MAX => Err(TokenError::Many { path, got }),
+        0 => Err(TokenError::Empty { key, path }),
+        got if got > TOKENS_MAX => Err(TokenError::Many { key, path, got }),
         _ => Ok(tokens),
     }
 }

@@ -1,9 +1,12 @@
 //! How agents reach the collector.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::identity::{AuthorityConfig, IdentityError, patterns};
+use crate::tls::TlsError;
 
 /// Agents take a stream that ends sooner for one that failed.
 const CONNECTION_AGE_MIN_MS: u64 = 1_000;
@@ -16,6 +19,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whether `listen` may be an address that other machines reach, without TLS.
     pub allow_plaintext: bool,
+    /// Certificates of the address and of agents.
+    pub tls: TlsConfig,
+    /// The authority that signs certificates of agents.
+    pub authority: AuthorityConfig,
+    /// What one agent may send.
+    pub quota: QuotaConfig,
     /// File with the tokens agents show, one a line.
     pub token_file: PathBuf,
     /// How long a connection may take to begin HTTP/2, and then a stream to say hello, ms.
@@ -37,6 +46,58 @@ pub struct Config {
     pub keepalive_timeout_ms: u64,
 }
 
+/// Section `[ingest.tls]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Certificates in PEM, the collector's own first, then those above it; empty for no TLS.
+    pub certificate_file: PathBuf,
+    /// Its key in PEM.
+    pub key_file: PathBuf,
+    /// Authorities of agents' certificates besides `ingest.authority`, in PEM.
+    pub client_ca_file: PathBuf,
+    /// How their certificates name agents.
+    pub identities: Vec<String>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            certificate_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            client_ca_file: PathBuf::new(),
+            identities: vec!["spiffe://crmscope/agent/{agent_id}".to_owned()],
+        }
+    }
+}
+
+impl TlsConfig {
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.certificate_file.as_os_str().is_empty()
+    }
+}
+
+/// Section `[ingest.quota]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaConfig {
+    /// Bytes of batches that one agent may send on average, a second; 0 for no limit.
+    pub bytes_per_s: u64,
+    /// Bytes that it may send at once after a time of rest.
+    pub burst_bytes: u64,
+}
+
+impl Default for QuotaConfig {
+    fn default() -> Self {
+        Self {
+            bytes_per_s: 16 << 20,
+            burst_bytes: 64 << 20,
+        }
+    }
+}
+
 /// Section `[agent_settings]`: what every agent is asked to use. 0 leaves the agent's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,7 +117,7 @@ pub struct AgentSettings {
 pub enum ConfigError {
     /// An address others reach, without TLS.
     #[error(
-        "{key} is {listen}, which other machines reach, and the collector speaks no TLS yet: tokens and figures would cross the network readable; listen on 127.0.0.1 behind a proxy that ends TLS, or set {section}.allow_plaintext = true where the network itself is trusted"
+        "{key} is {listen}, which other machines reach, without TLS: secrets and figures would cross the network readable; set {section}.tls.certificate_file and key_file (`crmscope-collector authority create` makes them), or {section}.allow_plaintext = true where the network itself is trusted"
     )]
     Plaintext {
         /// Key with the address.
@@ -78,6 +139,34 @@ pub enum ConfigError {
         /// Most.
         max: u64,
     },
+    /// One file without the other.
+    #[error(
+        "{section}.{set} is set and {section}.{missing} is not: a certificate goes with its key"
+    )]
+    Half {
+        /// Section.
+        section: &'static str,
+        /// The key that is set.
+        set: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
+    /// Certificates of agents without TLS.
+    #[error(
+        "ingest.{0} is set, and ingest.tls.certificate_file is not: without TLS no agent shows a certificate"
+    )]
+    NoTls(&'static str),
+    /// TLS that lets nobody in.
+    #[error(
+        "ingest.tls has a certificate, but nobody to sign those of agents: set ingest.authority.certificate_file and key_file (`crmscope-collector authority create` makes them), or ingest.tls.client_ca_file"
+    )]
+    NoAuthority,
+    /// How certificates name agents.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A file that cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Settings without a version are never sent.
     #[error(
         "agent_settings has values but version = 0, so that no agent would be told; set agent_settings.version to 1 or more"
@@ -90,6 +179,9 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
             allow_plaintext: false,
+            tls: TlsConfig::default(),
+            authority: AuthorityConfig::default(),
+            quota: QuotaConfig::default(),
             token_file: PathBuf::from("/etc/crmscope/collector.token"),
             hello_timeout_ms: 10_000,
             streams_max: 10_000,
@@ -129,13 +221,26 @@ impl Config {
     /// # Errors
     /// Names the first key that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check_listen("ingest", "ingest.listen", self.listen, self.allow_plaintext)?;
+        self.validate_tls()?;
+        if !self.tls.is_on() {
+            check_listen("ingest", "ingest.listen", self.listen, self.allow_plaintext)?;
+        }
         // 0 is never, which no age is outside of.
         let connection_max_age_ms = match self.connection_max_age_ms {
             0 => CONNECTION_AGE_MIN_MS,
             age_ms => age_ms,
         };
-        let ranges: [(&'static str, u64, u64, u64); 8] = [
+        let quota = &self.quota;
+        let ranges: [(&'static str, u64, u64, u64); 11] = [
+            ("quota.bytes_per_s", quota.bytes_per_s, 0, 1 << 40),
+            // A batch has to fit.
+            ("quota.burst_bytes", quota.burst_bytes, 1 << 20, 1 << 40),
+            (
+                "authority.certificate_minutes",
+                self.authority.certificate_minutes.into(),
+                1,
+                366 * 24 * 60,
+            ),
             ("hello_timeout_ms", self.hello_timeout_ms, 1, 600_000),
             ("streams_max", self.streams_max as u64, 1, 1 << 20),
             ("window_batches", self.window_batches.into(), 1, 1 << 16),
@@ -173,6 +278,51 @@ impl Config {
             Some((key, got, min, max)) => Err(ConfigError::Range { key, got, min, max }),
         }
     }
+}
+
+impl Config {
+    fn validate_tls(&self) -> Result<(), ConfigError> {
+        let (tls, authority) = (&self.tls, &self.authority);
+        both("ingest.tls", &tls.certificate_file, &tls.key_file)?;
+        both(
+            "ingest.authority",
+            &authority.certificate_file,
+            &authority.key_file,
+        )?;
+        let has_ca = !tls.client_ca_file.as_os_str().is_empty();
+        patterns(&tls.identities)?;
+        if tls.is_on() {
+            return match authority.is_on() || has_ca {
+                true => Ok(()),
+                false => Err(ConfigError::NoAuthority),
+            };
+        }
+        if authority.is_on() {
+            return Err(ConfigError::NoTls("authority.certificate_file"));
+        }
+        if has_ca {
+            return Err(ConfigError::NoTls("tls.client_ca_file"));
+        }
+        Ok(())
+    }
+}
+
+/// A certificate and its key are named together.
+///
+/// # Errors
+/// When only one is.
+pub fn both(section: &'static str, certificate: &Path, key: &Path) -> Result<(), ConfigError> {
+    let is_set = |path: &Path| !path.as_os_str().is_empty();
+    let (set, missing) = match (is_set(certificate), is_set(key)) {
+        (true, false) => ("certificate_file", "key_file"),
+        (false, true) => ("key_file", "certificate_file"),
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Half {
+        section,
+        set,
+        missing,
+    })
 }
 
 impl AgentSettings {

@@ -11,14 +11,17 @@ use tonic::Streaming;
 use super::Shared;
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
+use crate::identity::certificate::Certified;
 use crate::ingest::end::{End, is_gone, shutdown, unreadable};
+use crate::ingest::feed::Feed;
 use crate::writer::agents::AgentFacts;
 
 /// Waits for the agent to say who it is.
 pub(super) async fn greet(
     shared: &Shared,
+    certified: Option<&Certified>,
     incoming: &mut Streaming<AgentMessage>,
-) -> Result<AgentFacts, End> {
+) -> Result<(AgentFacts, Feed), End> {
     let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
     let mut draining = shared.draining.clone();
     let first = tokio::select! {
@@ -37,16 +40,29 @@ pub(super) async fn greet(
             ));
         }
     };
-    let agent = check(message, now_ms()).map_err(|error| End("hello", error))?;
+    let (agent, feed) = check(message, now_ms()).map_err(|error| End("hello", error))?;
+    if let Some(certified) = certified
+        && certified.agent_id != agent.agent_id
+    {
+        return Err(other_agent(&certified.agent_id, &agent.agent_id));
+    }
     shared.inventory.note(agent.clone());
-    Ok(agent)
+    Ok((agent, feed))
+}
+
+/// Somebody says to be an agent that its certificate is not of.
+fn other_agent(certified: &str, said: &str) -> End {
+    let text = format!(
+        "the certificate is of agent {certified:?}, and Hello says {said:?}: an agent sends as itself only; set agent_id to {certified:?}, or enrol as {said:?}"
+    );
+    End("agent_identity", Error::new(Code::PermissionDenied, text))
 }
 
 /// Checks the first message of a stream.
 ///
 /// # Errors
 /// When it is no hello, or one of another version, or names nobody.
-fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<AgentFacts, Error> {
+fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<(AgentFacts, Feed), Error> {
     let invalid = |text: String| Error::new(Code::InvalidArgument, text);
     let hello = match message.and_then(|message| message.kind) {
         Some(agent_message::Kind::Hello(hello)) => hello,
@@ -67,7 +83,8 @@ fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<AgentFacts,
     let id = |which: &str, bytes: &[u8]| {
         Id::from_wire(bytes).map_err(|error| invalid(format!("Hello: {which}: {error}")))
     };
-    Ok(AgentFacts {
+    let feed = Feed::new(hello.delivered_rules_version);
+    let facts = AgentFacts {
         connected_ms,
         boot_id: id("boot_id", &hello.boot_id)?,
         start_id: id("start_id", &hello.start_id)?,
@@ -75,7 +92,8 @@ fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<AgentFacts,
         agent_version: bounded(&hello.agent_version),
         host: bounded_facts(&hello),
         agent_id: hello.agent_id,
-    })
+    };
+    Ok((facts, feed))
 }
 
 fn bounded(text: &str) -> String {
@@ -142,7 +160,7 @@ mod tests {
     #[test]
     fn host_facts_are_cut_to_the_limit() {
         let kind = Some(agent_message::Kind::Hello(hello()));
-        let facts = check(Some(AgentMessage { kind }), 7).unwrap();
+        let (facts, _) = check(Some(AgentMessage { kind }), 7).unwrap();
         assert_eq!(facts.agent_version.len(), STRING_MAX_BYTES);
     }
 }

@@ -26,11 +26,14 @@ pub(super) struct Metrics {
     pub(super) streams: Counter,
     throttles: Family<LaneLabel, Counter>,
     pub(super) windows_exceeded: Counter,
+    pub(super) quota_waits: Counter,
     pub(super) clock_probes: Counter,
     pub(super) acks: Counter,
     auth_failures: Family<Reason, Counter>,
     refused: Family<Reason, Counter>,
     config_status: Family<Reason, Counter>,
+    pub(super) rules_sent: Counter,
+    rules_status: Family<Reason, Counter>,
     batches: Family<LaneLabel, Counter>,
     bytes: Family<LaneLabel, Counter>,
 }
@@ -53,6 +56,11 @@ impl Metrics {
             &metrics.windows_exceeded,
         );
         counter(
+            "ingest_quota_pauses",
+            "Pauses asked of agents that sent more than ingest.quota allows",
+            &metrics.quota_waits,
+        );
+        counter(
             "ingest_clock_probes",
             "Clock probes answered",
             &metrics.clock_probes,
@@ -70,7 +78,7 @@ impl Metrics {
         );
         registry.register(
             "ingest_auth_failures",
-            "Streams refused for their token",
+            "Streams refused for their token or certificate, by reason",
             metrics.auth_failures.clone(),
         );
         registry.register(
@@ -82,6 +90,16 @@ impl Metrics {
             "ingest_agent_config",
             "What agents answered to settings that were pushed",
             metrics.config_status.clone(),
+        );
+        registry.register(
+            "ingest_agent_rules_sent",
+            "Sets of rules sent to agents that had another version",
+            metrics.rules_sent.clone(),
+        );
+        registry.register(
+            "ingest_agent_rules",
+            "What agents answered to them",
+            metrics.rules_status.clone(),
         );
         registry.register(
             "ingest_batches",
@@ -107,6 +125,11 @@ impl Metrics {
     pub(super) fn config_status(&self, in_force: bool) {
         let reason = if in_force { "in_force" } else { "refused" };
         self.config_status.get_or_create(&Reason { reason }).inc();
+    }
+
+    pub(super) fn rules_status(&self, in_force: bool) {
+        let reason = if in_force { "in_force" } else { "refused" };
+        self.rules_status.get_or_create(&Reason { reason }).inc();
     }
 
     pub(super) fn throttled(&self, lane: Lane) {

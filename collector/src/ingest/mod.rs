@@ -1,24 +1,29 @@
 //! The door: agents' streams over gRPC.
 //!
-//! Owns connections, tokens, hellos and windows. Promises: nobody without a token is read; what is
-//! read is judged and handed on in order; every limit has a counter; the end waits for streams with
+//! Owns connections, tokens, hellos and windows. Promises: nobody is read who showed neither a
+//! certificate nor, without TLS, a token; an agent sends as itself only; what is read is judged and handed on in order; every limit has a counter; the end waits for streams with
 //! something under way, and for nobody else. Leaves storing and acknowledging decisions to the
 //! writer.
 
+mod admission;
 pub mod auth;
 mod config;
 mod connections;
 mod end;
+mod feed;
 mod hello;
 mod metrics;
+mod peer;
 mod pending;
-mod seldom;
+mod quota;
+pub(crate) mod seldom;
 mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crmscope_proto::limits::{MESSAGE_MAX_BYTES, PAUSE_METADATA};
+use crmscope_proto::v1::enrolment_server::EnrolmentServer;
 use crmscope_proto::v1::uplink_server::{Uplink, UplinkServer};
 use crmscope_proto::v1::{AgentMessage, CollectorMessage};
 use prometheus_client::registry::Registry;
@@ -28,12 +33,24 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::auth::Tokens;
-pub use self::config::{AgentSettings, Config, ConfigError, check_listen};
+pub use self::admission::Admission;
+use self::admission::NotAdmitted;
+pub use self::config::{
+    AgentSettings, Config, ConfigError, QuotaConfig, TlsConfig, both, check_listen,
+};
+pub(crate) use self::connections::Tls;
 use self::metrics::Metrics;
+pub(crate) use self::peer::Peer;
+use self::quota::Quotas;
 use self::seldom::Seldom;
+use crate::delivery::Offers;
 use crate::error::{Code, Error};
+use crate::identity::authority::Authority;
+use crate::identity::patterns;
+use crate::identity::service::Registrar;
 use crate::log::BoundedLog;
+use crate::tls::files::Named;
+use crate::tls::{Acceptor, Source};
 use crate::writer::agents::Inventory;
 
 /// Answers that may wait for an agent that does not read.
@@ -47,6 +64,8 @@ const STREAM_WINDOW: u32 = 768 * 1024;
 const OPENING_MAX: usize = 8;
 /// How long an agent is to stay away for which there is no room.
 const FULL_PAUSE_MS: u64 = 5_000;
+/// Longest request for a certificate.
+const ENROLMENT_MAX_BYTES: usize = 16 << 10;
 /// How long the last words of streams may take on their way to agents.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -55,14 +74,59 @@ const GOODBYE: Duration = Duration::from_millis(500);
 struct Shared {
     config: Config,
     agent_settings: AgentSettings,
-    tokens: Tokens,
+    offers: watch::Receiver<Arc<Offers>>,
+    admission: Arc<Admission>,
+    quotas: Quotas,
     log: BoundedLog,
     inventory: Arc<Inventory>,
     metrics: Metrics,
     draining: watch::Receiver<bool>,
     window: (usize, usize),
     opening: Arc<Semaphore>,
+    /// Places for agents that are sent rules.
+    sending: Arc<Semaphore>,
     refusals: Seldom,
+}
+
+/// Reads the certificates of the address, where TLS is spoken, and the authority of agents, where there
+/// is one.
+///
+/// # Errors
+/// When a file cannot be used.
+pub(crate) fn tls(
+    config: &Config,
+    metrics: crate::tls::Metrics,
+) -> Result<Option<(Tls, Option<Authority>)>, ConfigError> {
+    if !config.tls.is_on() {
+        return Ok(None);
+    }
+    let authority = match config.authority.is_on() {
+        true => Some(Authority::load(&config.authority)?),
+        false => None,
+    };
+    let mut authorities: Vec<Named> = authority.iter().map(Authority::file).collect();
+    if !config.tls.client_ca_file.as_os_str().is_empty() {
+        authorities.push(Named::new(
+            "ingest.tls.client_ca_file",
+            &config.tls.client_ca_file,
+        ));
+    }
+    let acceptor = Acceptor::new(
+        Source {
+            listener: "ingest",
+            certificate: Named::new("ingest.tls.certificate_file", &config.tls.certificate_file),
+            key: Named::new("ingest.tls.key_file", &config.tls.key_file),
+            authorities,
+            protocols: &[b"h2"],
+        },
+        metrics,
+    )?;
+    let mut names = config.tls.identities.clone();
+    if authority.is_some() {
+        names.push(TlsConfig::default().identities.concat());
+    }
+    let patterns = patterns(&names)?.into();
+    Ok(Some((Tls { acceptor, patterns }, authority)))
 }
 
 /// The service.
@@ -73,17 +137,20 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// A service that hands batches to `log`.
+    /// A service that hands batches to `log`, and gives agents what is offered.
+    #[allow(clippy::too_many_arguments, reason = "what every stream needs, once")]
     pub fn new(
         config: Config,
         agent_settings: AgentSettings,
-        tokens: Tokens,
+        offers: watch::Receiver<Arc<Offers>>,
+        admission: Arc<Admission>,
         log: BoundedLog,
         inventory: Arc<Inventory>,
         draining: watch::Receiver<bool>,
         registry: &mut Registry,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(config.streams_max));
+        let quota = config.quota.clone();
         let window = (config.window_batches as usize, config.window_bytes as usize);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let opening = Arc::new(Semaphore::new(processors.min(OPENING_MAX)));
@@ -91,13 +158,16 @@ impl Ingest {
             shared: Arc::new(Shared {
                 config,
                 agent_settings,
-                tokens,
+                offers,
+                admission,
+                quotas: Quotas::new(quota),
                 log,
                 inventory,
                 metrics: Metrics::register(registry),
                 draining,
                 window,
                 opening,
+                sending: Arc::new(Semaphore::new(feed::SENDING_MAX)),
                 refusals: Seldom::default(),
             }),
             streams,
@@ -108,10 +178,16 @@ impl Ingest {
     ///
     /// # Errors
     /// When the transport fails as a whole.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    pub(crate) async fn serve(
+        self,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        registrar: Option<Registrar>,
+    ) -> Result<(), tonic::transport::Error> {
         let config = &self.shared.config;
         let connections = connections::accept(
             listener,
+            tls,
             // An agent that comes back may have its old connection still.
             config.streams_max.saturating_mul(2),
             Duration::from_millis(config.hello_timeout_ms),
@@ -128,6 +204,9 @@ impl Ingest {
             .initial_connection_window_size(STREAM_WINDOW)
             .http2_max_header_list_size(16 * 1024)
             .add_service(service)
+            .add_optional_service(registrar.map(|registrar| {
+                EnrolmentServer::new(registrar).max_decoding_message_size(ENROLMENT_MAX_BYTES)
+            }))
             .serve_with_incoming_shutdown(connections, self.drained(false));
         tokio::select! {
             ended = serving => ended,
@@ -158,19 +237,17 @@ impl Uplink for Ingest {
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Self::ConnectStream>, Status> {
         let shared = &self.shared;
-        if let Err(refusal) = shared.tokens.check(request.metadata()) {
-            shared.metrics.auth_failed(refusal.reason());
-            if let Some(suppressed) = shared.refusals.admit(Instant::now()) {
-                let peer = request.remote_addr();
-                tracing::warn!(
-                    ?peer,
-                    reason = refusal.reason(),
-                    suppressed,
-                    "token refused"
-                );
+        let peer = Peer::of(&request);
+        let certified = match shared.admission.admit(&peer, request.metadata()) {
+            Ok(certified) => certified,
+            Err(NotAdmitted(reason, error)) => {
+                shared.metrics.auth_failed(reason);
+                if let Some(suppressed) = shared.refusals.admit(Instant::now()) {
+                    tracing::warn!(%peer, reason, suppressed, "an agent is refused");
+                }
+                return Err(error.into());
             }
-            return Err(Error::new(Code::Unauthenticated, refusal.message()).into());
-        }
+        };
         if *shared.draining.borrow() {
             shared.metrics.refused("shutdown");
             return Err(Error::new(Code::Unavailable, "the collector is shutting down").into());
@@ -185,7 +262,12 @@ impl Uplink for Ingest {
             return Err(status);
         };
         let (outgoing, answers) = mpsc::channel(OUTGOING);
-        let serve = stream::serve(Arc::clone(shared), request.into_inner(), outgoing);
+        let serve = stream::serve(
+            Arc::clone(shared),
+            certified,
+            request.into_inner(),
+            outgoing,
+        );
         tokio::spawn(async move {
             serve.await;
             drop(permit);

@@ -17,10 +17,10 @@ pub(super) enum Pending {
     #[default]
     None,
     /// As it came, and when, Unix ms.
-    Received(Batch, i64),
+    Received(Box<Batch>, i64),
     /// Judged.
     Opened {
-        entry: Entry,
+        entry: Box<Entry>,
         _place: OwnedSemaphorePermit,
     },
 }
@@ -54,7 +54,7 @@ impl Pending {
                 End(error.reason(), status)
             })?;
             *self = Self::Opened {
-                entry,
+                entry: Box::new(entry),
                 _place: place,
             };
         }
@@ -64,7 +64,7 @@ impl Pending {
     /// Takes an open batch, and gives its place back.
     pub(super) fn take(&mut self) -> Option<Entry> {
         match std::mem::take(self) {
-            Self::Opened { entry, .. } => Some(entry),
+            Self::Opened { entry, .. } => Some(*entry),
             Self::None | Self::Received(..) => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns the order of one stream's batches. Promises: a batch is judged and handed to the writer in
 //! the order it came, or the stream ends; a batch beyond its lane's window or a full queue stops
-//! the reading, never the acks; a batch is opened in its turn among all streams, because it may
+//! the reading, never the acks; so does an agent's quota; a batch is opened in its turn among all streams, because it may
 //! unfold to hundreds of times its size; on shutdown and at the stream's highest age what was
 //! received is settled and acknowledged first, on shutdown within the deadline of the caller. A
 //! frame or an envelope that cannot be read names no batch to reject, so the stream ends with the
@@ -15,18 +15,26 @@ use std::time::Duration;
 use crmscope_proto::limits::PROTOCOL_VERSION;
 use crmscope_proto::v1::{
     AgentMessage, Batch, ClockEcho, ClockProbe, CollectorMessage, Config as AgentConfig,
-    ConfigStatus, Lane, Throttle, Welcome, agent_message, collector_message::Kind,
+    ConfigStatus, Lane, RulesStatus, Throttle, Welcome, agent_message, collector_message::Kind,
 };
-use tokio::sync::mpsc;
+use crmscope_rules::pieces::pieces;
+use prost::Message as _;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use super::Shared;
 use crate::clock::now_ms;
+use crate::delivery::Offer;
 use crate::error::{Code, Error};
+use crate::identity::certificate::Certified;
+use crate::identity::revocations::Revocations;
+use crate::ingest::admission::NotAdmitted;
 use crate::ingest::end::{End, Gone, is_gone, max_age, refused, shutdown, unreadable, writer_gone};
+use crate::ingest::feed::Feed;
 use crate::ingest::hello::greet;
 use crate::ingest::pending::Pending;
+use crate::ingest::quota::Share;
 use crate::log::SendError;
 use crate::writer::agents::AgentFacts;
 use crate::writer::queue::{Crowding, Room};
@@ -45,16 +53,20 @@ struct Stream {
     board: Arc<Board>,
     pending: Pending,
     throttled: Option<Instant>,
+    feed: Feed,
+    quota: Share,
+    certified: Option<Certified>,
 }
 
-/// Serves a stream whose token was right.
+/// Serves a stream that was let in, with TLS as the agent of a certificate.
 pub(super) async fn serve(
     shared: Arc<Shared>,
+    certified: Option<Certified>,
     mut incoming: Streaming<AgentMessage>,
     outgoing: Outgoing,
 ) {
-    let end = match greet(&shared, &mut incoming).await {
-        Ok(agent) => {
+    let end = match greet(&shared, certified.as_ref(), &mut incoming).await {
+        Ok((agent, feed)) => {
             let span_agent = agent.agent_id.clone();
             tracing::info!(
                 agent_id = span_agent,
@@ -70,6 +82,9 @@ pub(super) async fn serve(
                 board: Arc::default(),
                 pending: Pending::default(),
                 throttled: None,
+                feed,
+                quota: shared.quotas.share(&span_agent),
+                certified,
             };
             let end = stream.run(incoming).await;
             shared.metrics.streams_open.dec();
@@ -90,14 +105,29 @@ pub(super) async fn serve(
 }
 
 /// Until a stream is old enough: the configured age, give or take a tenth, so that streams that
-/// began together do not end together.
-async fn age(max_age_ms: u64) {
-    if max_age_ms == 0 {
-        return std::future::pending().await;
-    }
+/// began together do not end together; or the end of its certificate.
+async fn age(max_age_ms: u64, certified: Option<&Certified>) {
     let tenth_ms = max_age_ms / 10;
-    let age_ms = max_age_ms - tenth_ms + fastrand::u64(0..=2 * tenth_ms);
-    tokio::time::sleep(Duration::from_millis(age_ms)).await;
+    let by_config = match max_age_ms {
+        0 => None,
+        _ => Some(max_age_ms - tenth_ms + fastrand::u64(0..=2 * tenth_ms)),
+    };
+    let by_certificate =
+        certified.map(|certified| (certified.ends_ms - now_ms()).max(0).unsigned_abs());
+    match by_config.into_iter().chain(by_certificate).min() {
+        Some(age_ms) => tokio::time::sleep(Duration::from_millis(age_ms)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Until other certificates are refused; for ever without TLS.
+async fn refusals(changes: &mut Option<watch::Receiver<Arc<Revocations>>>) {
+    if let Some(watched) = changes
+        && watched.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 impl Stream {
@@ -108,7 +138,13 @@ impl Stream {
         let shared = Arc::clone(&self.shared);
         let board = Arc::clone(&self.board);
         let mut draining = shared.draining.clone();
-        let mut age = pin!(age(shared.config.connection_max_age_ms));
+        let mut offers = shared.offers.clone();
+        let mut has_offers = true;
+        self.feed
+            .want(offers.borrow_and_update().offer(&self.agent.agent_id));
+        let certified = self.certified.clone();
+        let mut age = pin!(age(shared.config.connection_max_age_ms, certified.as_ref()));
+        let mut changes = shared.admission.changes();
         let mut aged = false;
         loop {
             let leaves = *draining.borrow() || aged;
@@ -121,7 +157,9 @@ impl Stream {
             }
             let weight = self.pending.weight(&shared.log);
             let openable = self.pending.lane().is_some_and(|lane| self.has_room(lane));
-            let readable = self.pending.is_none() && !leaves;
+            let quota_wait = self.quota.wait();
+            let readable = self.pending.is_none() && !leaves && quota_wait.is_none();
+            let feeds = self.feed.waits() && !leaves;
             let step = tokio::select! {
                 biased;
                 () = board.changed() => self.tell_news().await,
@@ -131,6 +169,23 @@ impl Stream {
                         Ok(()) => Ok(()),
                         Err(end) => return self.fail(end).await,
                     }
+                }
+                changed = offers.changed(), if has_offers => {
+                    has_offers = changed.is_ok();
+                    let offer = offers.borrow_and_update();
+                    self.feed.want(offer.offer(&self.agent.agent_id));
+                    Ok(())
+                }
+                place = Arc::clone(&shared.sending).acquire_owned(), if feeds => {
+                    let Ok(place) = place else { return Err(writer_gone()) };
+                    match self.feed.begin(place) {
+                        Some(offer) => self.give(&offer).await,
+                        None => Ok(()),
+                    }
+                }
+                () = self.feed.times_out() => {
+                    self.feed.end();
+                    Ok(())
                 }
                 room = shared.log.reserve(weight), if weight > 0 => {
                     let Some(room) = room else { return Err(writer_gone()) };
@@ -147,8 +202,16 @@ impl Stream {
                     Err(status) if is_gone(&status) => Err(Gone),
                     Err(status) => return self.fail(unreadable(&status)).await,
                 },
+                () = tokio::time::sleep(quota_wait.unwrap_or_default()), if quota_wait.is_some() => Ok(()),
                 () = self.outgoing.closed() => Err(Gone),
                 _ = draining.changed() => Ok(()),
+                () = refusals(&mut changes) => match &certified {
+                    Some(certified) => match shared.admission.still(certified) {
+                        Ok(()) => Ok(()),
+                        Err(NotAdmitted(reason, error)) => return self.fail(End(reason, error)).await,
+                    },
+                    None => Ok(()),
+                },
                 () = &mut age, if !aged => {
                     aged = true;
                     Ok(())
@@ -202,12 +265,18 @@ impl Stream {
     async fn take(&mut self, message: AgentMessage) -> Result<Result<(), Gone>, End> {
         match message.kind {
             Some(agent_message::Kind::Batch(batch)) => {
+                let bytes = batch.encoded_len();
                 self.take_batch(batch)?;
+                self.quota.spend(bytes);
                 Ok(self.throttle().await)
             }
             Some(agent_message::Kind::ClockProbe(probe)) => Ok(self.echo(probe).await),
             Some(agent_message::Kind::ConfigStatus(status)) => {
                 self.note_config(&status);
+                Ok(Ok(()))
+            }
+            Some(agent_message::Kind::RulesStatus(status)) => {
+                self.note_rules(&status);
                 Ok(Ok(()))
             }
             Some(agent_message::Kind::Hello(_)) => Err(End(
@@ -237,7 +306,7 @@ impl Stream {
         if !self.has_room(batch.lane()) {
             self.shared.metrics.windows_exceeded.inc();
         }
-        self.pending = Pending::Received(batch, now_ms());
+        self.pending = Pending::Received(Box::new(batch), now_ms());
         Ok(())
     }
 
@@ -265,8 +334,13 @@ impl Stream {
         let lately = self
             .throttled
             .is_some_and(|at| at.elapsed() < THROTTLE_EVERY);
+        let over_quota = self.quota.wait();
         let lanes: &[Lane] = match self.shared.log.crowding() {
             _ if lately => return Ok(()),
+            Crowding::None if over_quota.is_some() => {
+                self.shared.metrics.quota_waits.inc();
+                &[Lane::Metrics, Lane::Requests]
+            }
             Crowding::None => return Ok(()),
             Crowding::Some => &[Lane::Metrics, Lane::Requests],
             Crowding::Severe => &[Lane::Unspecified],
@@ -309,6 +383,42 @@ impl Stream {
                 effective = status.effective_version,
                 error = crmscope_proto::payload::truncate(&status.error, 256),
                 "settings refused by the agent"
+            );
+        }
+    }
+
+    /// Gives the agent its rules.
+    async fn give(&self, offer: &Offer) -> Result<(), Gone> {
+        self.shared.metrics.rules_sent.inc();
+        for piece in pieces(&offer.packed) {
+            self.send(Kind::RulesPiece(piece)).await?;
+        }
+        Ok(())
+    }
+
+    fn note_rules(&mut self, status: &RulesStatus) {
+        self.feed.answered(status);
+        let in_force = status.attempted_version == status.effective_version;
+        self.shared.metrics.rules_status(in_force);
+        let agent_id = self.agent.agent_id.as_str();
+        let attempted = format_args!("{:016x}", status.attempted_version);
+        let (rules, refused) = (status.rules, status.refused);
+        if in_force {
+            tracing::info!(
+                agent_id,
+                version = attempted,
+                rules,
+                refused,
+                "rules in force"
+            );
+        } else {
+            let error = crmscope_proto::payload::truncate(&status.error, 256);
+            tracing::warn!(
+                agent_id,
+                attempted,
+                effective = format_args!("{:016x}", status.effective_version),
+                error = %error.escape_debug(),
+                "rules refused by the agent"
             );
         }
     }

@@ -2,7 +2,11 @@
 
 use std::cell::RefCell;
 
-use crmscope_proto::limits::{BATCH_MAX_BYTES, TIMESTAMP_MAX_FUTURE_MS, TIMESTAMP_MAX_PAST_MS};
+use crmscope_proto::chain::Head;
+use crmscope_proto::limits::{
+    BATCH_MAX_BYTES, REFUSED_RULES_MAX, STRING_MAX_BYTES, TIMESTAMP_MAX_FUTURE_MS,
+    TIMESTAMP_MAX_PAST_MS,
+};
 use crmscope_proto::payload::{Contents, Opener, SecurityRow};
 use crmscope_proto::v1::{Batch, DropRange, Heartbeat};
 use crmscope_proto::{Id, Lane};
@@ -132,6 +136,21 @@ fn check_event(row: &SecurityRow) -> Result<(), Rejection> {
 
 /// A heartbeat of few bytes may announce lanes without end; there are four.
 fn check_beat(beat: &Heartbeat) -> Result<(), Rejection> {
+    let is_long = |text: &str| text.len() > STRING_MAX_BYTES;
+    let refused = &beat.refused_rules;
+    if refused.len() > REFUSED_RULES_MAX
+        || refused
+            .iter()
+            .any(|rule| is_long(&rule.file) || is_long(&rule.reason))
+    {
+        return reject(
+            "value_out_of_range",
+            format!(
+                "a heartbeat tells {} refused rules, of {REFUSED_RULES_MAX} with texts of {STRING_MAX_BYTES} bytes at most",
+                refused.len()
+            ),
+        );
+    }
     let mut seen = [false; Lane::BY_URGENCY.len()];
     for state in &beat.lanes {
         if state.next_sequence > SEQUENCE_MAX || state.acked_sequence > SEQUENCE_MAX {
@@ -139,6 +158,17 @@ fn check_beat(beat: &Heartbeat) -> Result<(), Rejection> {
                 "value_out_of_range",
                 "a sequence of a heartbeat's lane is too high",
             );
+        }
+        let head = state.chain.as_ref().map(Head::from_wire).transpose();
+        match head {
+            Ok(head) if head.is_none_or(|head| head.sequence < state.next_sequence) => {}
+            Ok(_) => {
+                return reject(
+                    "value_out_of_range",
+                    "a heartbeat tells of a link that its lane has no batch for",
+                );
+            }
+            Err(error) => return reject("value_out_of_range", error.to_string()),
         }
         let position = Lane::try_from(state.lane).ok().and_then(Lane::position);
         match position.and_then(|position| seen.get_mut(position)) {

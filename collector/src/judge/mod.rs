@@ -9,12 +9,13 @@ mod requests;
 mod weight;
 
 use bytes::Bytes;
+use crmscope_proto::chain::Link;
 use crmscope_proto::payload::Contents;
 use crmscope_proto::v1::{Batch, DropRange};
 use crmscope_proto::{Id, Lane, check_agent_id};
 use prost::Message;
 
-use self::checks::{examine, in_range};
+use self::checks::{examine, in_range, reject};
 
 /// Highest sequence: the ledger's queries add to sequences, and must never overflow.
 const SEQUENCE_MAX: u64 = 1 << 62;
@@ -49,6 +50,8 @@ pub struct Entry {
     pub items: u32,
     /// The batch as it came, encoded.
     pub encoded: Bytes,
+    /// Its link, where it belongs to a chain.
+    pub chain: Option<Link>,
     /// What becomes of it.
     pub verdict: Verdict,
 }
@@ -113,7 +116,8 @@ impl Entry {
         match &self.verdict {
             Verdict::Rejected(_) => 2,
             Verdict::Stored(contents) => {
-                let lanes: usize = contents.heartbeats.iter().map(|h| h.lanes.len()).sum();
+                let beats = contents.heartbeats.iter();
+                let lanes: usize = beats.map(|h| h.lanes.len() + h.refused_rules.len()).sum();
                 contents.items() + lanes + 1
             }
         }
@@ -143,7 +147,12 @@ impl Entry {
 pub fn judge(batch: &Batch, received_ms: i64) -> Result<Entry, EnvelopeError> {
     let identity = identify(batch)?;
     let encoded = Bytes::from(batch.encode_to_vec());
-    let verdict = match examine(batch, identity.lane, encoded.len(), received_ms) {
+    let examined = examine(batch, identity.lane, encoded.len(), received_ms);
+    let (chain, examined) = match Link::of(batch) {
+        Ok(chain) => (chain, examined),
+        Err(error) => (None, reject("chain", error.to_string())),
+    };
+    let verdict = match examined {
         Ok(contents) => Verdict::Stored(contents),
         Err(rejection) => Verdict::Rejected(rejection),
     };
@@ -157,6 +166,7 @@ pub fn judge(batch: &Batch, received_ms: i64) -> Result<Entry, EnvelopeError> {
         },
         items: batch.items,
         encoded,
+        chain,
         verdict,
     })
 }

@@ -51,7 +51,14 @@ pub(super) fn weigh(contents: &Contents) -> usize {
         .sum();
     let security: usize = contents.security.iter().map(weigh_security).sum();
     let lanes: usize = contents.heartbeats.iter().map(|h| h.lanes.len()).sum();
-    let presence = (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE;
+    let refused: usize = contents
+        .heartbeats
+        .iter()
+        .flat_map(|beat| &beat.refused_rules)
+        .map(|rule| ROW + rule.file.len() + rule.reason.len())
+        .sum();
+    let presence =
+        (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE + refused;
     series + requests + clients + exemplars + sampling + security + presence
 }
 

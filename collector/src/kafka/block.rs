@@ -9,9 +9,11 @@ use crmscope_proto::{Id, Lane};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::heads;
 use super::intake::{Item, Unread};
 use super::metrics::Metrics as LogMetrics;
 use super::plan::Plan;
+use crate::chain::ExternalHead;
 use crate::error::{Code, Error};
 use crate::judge::Entry;
 use crate::storage::Since;
@@ -140,6 +142,7 @@ impl Gathered {
             begin: plan.begin.unsigned_abs(),
             end: plan.end.unsigned_abs(),
         };
+        let heads = heads::newest(&entries);
         let build = tokio::task::spawn_blocking(move || {
             let beside = Beside {
                 offsets: &offsets,
@@ -159,6 +162,7 @@ impl Gathered {
             plan,
             repeated,
             inserts,
+            heads,
             done: 0,
             fates,
             poison,
@@ -186,6 +190,7 @@ pub(super) struct Prepared {
     plan: Plan,
     repeated: bool,
     inserts: Vec<Insert>,
+    heads: Vec<ExternalHead>,
     done: usize,
     fates: Vec<(Disposition, u32)>,
     poison: Vec<&'static str>,
@@ -202,6 +207,11 @@ impl Prepared {
     /// Keeps a permit until the block is settled.
     pub(super) fn hold(&mut self, turn: Option<OwnedSemaphorePermit>) {
         self.turn = turn;
+    }
+
+    /// Heads of the chains that go on in it.
+    pub(super) fn heads(&self) -> &[ExternalHead] {
+        &self.heads
     }
 
     pub(super) fn next_insert(&self) -> Option<&Insert> {

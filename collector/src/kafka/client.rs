@@ -79,6 +79,22 @@ pub fn reader(config: &Config) -> Result<ClientConfig, ConfigError> {
     Ok(client)
 }
 
+/// Settings of the client that publishes heads of chains: each is tried for two minutes, and none is
+/// waited for.
+///
+/// # Errors
+/// When a secret's file cannot be read.
+pub fn heads_producer(config: &Config) -> Result<ClientConfig, ConfigError> {
+    let mut client = common(config)?;
+    client
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "120000")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "32768");
+    Ok(client)
+}
+
 /// Settings of the client that looks after topics.
 ///
 /// # Errors

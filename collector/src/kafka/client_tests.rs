@@ -7,6 +7,7 @@ use crate::kafka::config::{Mechanism, Protocol};
 fn what_exactness_stands_on_is_the_same_in_every_client() {
     let config = Config {
         brokers: vec!["a:1".to_owned(), "b:2".to_owned()],
+        allow_plaintext: true,
         queue_max_bytes: 1 << 20,
         client: [("socket.timeout.ms".to_owned(), 5000.into())].into(),
         ..Config::default()

@@ -7,6 +7,7 @@ use crmscope_proto::Lane;
 use serde::{Deserialize, Serialize};
 
 use super::passthrough::{self, Refusal};
+use crate::storage::is_loopback;
 
 /// Longest topic prefix and group, bytes: Kafka's names have at most 249.
 const NAME_MAX_BYTES: usize = 200;
@@ -33,6 +34,8 @@ pub struct Config {
     pub compression: CompressionName,
     /// Memory that batches may hold until Kafka has them, bytes.
     pub queue_max_bytes: usize,
+    /// Whether brokers may be other machines without TLS.
+    pub allow_plaintext: bool,
     /// How clients speak to brokers.
     pub security_protocol: Protocol,
     /// How clients prove who they are; with `sasl_*` protocols.
@@ -114,6 +117,11 @@ pub enum ConfigError {
     /// A broker's address.
     #[error("kafka.brokers has {0:?}; write host:port, such as \"kafka-1.example:9092\"")]
     Broker(String),
+    /// Another machine, without TLS.
+    #[error(
+        "kafka.brokers has {0:?}, another machine, and kafka.security_protocol has no TLS: what agents send would cross the network readable; set it to \"ssl\" or \"sasl_ssl\", or kafka.allow_plaintext = true where the network itself is trusted"
+    )]
+    Plaintext(String),
     /// A name that Kafka would not take.
     #[error(
         "kafka.{key} is {got:?}; it has {least} to {NAME_MAX_BYTES} characters out of A-Z a-z 0-9 . _ -"
@@ -176,6 +184,7 @@ impl Default for Config {
             retention_hours: 168,
             compression: CompressionName::Zstd,
             queue_max_bytes: 64 << 20,
+            allow_plaintext: false,
             security_protocol: Protocol::Plaintext,
             sasl_mechanism: Mechanism::None,
             sasl_username: String::new(),
@@ -272,6 +281,12 @@ impl Config {
         format!("{}crmscope.{}.v1", self.topic_prefix, lane.name())
     }
 
+    /// Name of the topic of the chains' heads.
+    #[must_use]
+    pub fn heads_topic(&self) -> String {
+        format!("{}crmscope.heads.v1", self.topic_prefix)
+    }
+
     /// The lane whose topic this is.
     #[must_use]
     pub fn lane_of(&self, topic: &str) -> Option<Lane> {
@@ -292,6 +307,7 @@ impl Config {
         self.check_ranges()?;
         self.check_sasl()?;
         self.check_tls()?;
+        self.check_plaintext()?;
         passthrough::check(&self.client)?;
         Ok(())
     }
@@ -370,6 +386,22 @@ impl Config {
         match self.sasl_password()? {
             Some(_) => Ok(()),
             None => contradiction("sasl_password_file", "a sasl protocol needs one"),
+        }
+    }
+
+    /// Without TLS batches cross the network readable, and a password too where there is one.
+    fn check_plaintext(&self) -> Result<(), ConfigError> {
+        if self.allow_plaintext || self.security_protocol.has_tls() {
+            return Ok(());
+        }
+        let host = |broker: &str| broker.rsplit_once(':').map(|(host, _)| host.to_owned());
+        let far = self
+            .brokers
+            .iter()
+            .find(|broker| !host(broker).is_some_and(|host| is_loopback(&host)));
+        match far {
+            Some(broker) => Err(ConfigError::Plaintext(broker.clone())),
+            None => Ok(()),
         }
     }
 

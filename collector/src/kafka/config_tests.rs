@@ -3,6 +3,7 @@ use super::*;
 fn refused(change: impl FnOnce(&mut Config)) -> String {
     let mut config = Config {
         brokers: vec!["kafka-1.example:9092".to_owned()],
+        allow_plaintext: true,
         ..Config::default()
     };
     config.validate().unwrap();
@@ -49,6 +50,13 @@ fn wrong_values_say_where_and_what() {
     }
     let error = refused(|config| config.topic_prefix = "a b".to_owned());
     assert!(error.contains("kafka.topic_prefix"), "{error}");
+    let error = refused(|config| config.allow_plaintext = false);
+    assert!(error.contains("kafka-1.example:9092"), "{error}");
+    let local = Config {
+        brokers: vec!["127.0.0.1:9092".to_owned(), "[::1]:9092".to_owned()],
+        ..Config::default()
+    };
+    local.validate().unwrap();
     let error = refused(|config| config.group.clear());
     assert!(error.contains("kafka.group"), "{error}");
     let error = refused(|config| config.partitions.metrics = 0);

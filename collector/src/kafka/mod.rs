@@ -11,6 +11,7 @@ pub mod client;
 pub mod config;
 mod deliveries;
 pub mod group;
+pub mod heads;
 mod intake;
 pub mod lease;
 pub mod metrics;

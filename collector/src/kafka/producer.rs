@@ -29,7 +29,7 @@ use super::config::Config;
 use super::deliveries::Metrics;
 use super::partition::partition_of;
 use super::record;
-use super::topics::{Topics, TopicsError, check_layout, layout};
+use super::topics::{Subject, Topics, TopicsError, check_layout, layout};
 use crate::judge::{Entry, Verdict};
 use crate::readiness::{LogUser, Readiness};
 use crate::writer::queue::{Crowding, Room, Rooms};
@@ -292,7 +292,7 @@ impl Producer {
                         observer.last_error().as_deref(),
                     )
                 })?;
-                check_layout(&config, lane, found.as_ref())?;
+                check_layout(&config, Subject::Lane(lane), found.as_ref())?;
                 if let Some(partition) = found.and_then(|found| found.leaderless) {
                     return Err(TopicsError::Leaderless { topic, partition });
                 }
@@ -318,7 +318,7 @@ impl Producer {
         let asked = async {
             let mut all = Vec::new();
             for lane in Lane::BY_URGENCY {
-                all.push(topics.look(lane).await?);
+                all.push(topics.look(Subject::Lane(lane)).await?);
             }
             Ok::<_, TopicsError>(all)
         };

@@ -1,10 +1,9 @@
 //! `crmscope-collector topics`: applies or looks, and says what is so.
 
-use crmscope_proto::Lane;
 use serde::Serialize;
 
 use super::config::Config;
-use super::topics::{Change, Found, Topics, TopicsError};
+use super::topics::{Change, Found, Subject, Topics, TopicsError};
 
 /// What came of one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +28,7 @@ pub enum State {
 pub struct Line {
     /// Topic.
     pub topic: String,
-    /// Lane.
+    /// Its lane, or `heads`.
     pub lane: &'static str,
     /// What came of it.
     pub state: State,
@@ -52,8 +51,8 @@ pub struct Line {
 pub async fn topics(config: &Config, apply: bool) -> Result<Vec<Line>, TopicsError> {
     let topics = Topics::new(config)?;
     let mut lines = Vec::new();
-    for lane in Lane::BY_URGENCY {
-        lines.push(one(config, &topics, lane, apply).await?);
+    for subject in Subject::ALL {
+        lines.push(one(config, &topics, subject, apply).await?);
     }
     Ok(lines)
 }
@@ -61,14 +60,14 @@ pub async fn topics(config: &Config, apply: bool) -> Result<Vec<Line>, TopicsErr
 async fn one(
     config: &Config,
     topics: &Topics,
-    lane: Lane,
+    subject: Subject,
     apply: bool,
 ) -> Result<Line, TopicsError> {
-    let mut found = topics.look(lane).await?;
+    let mut found = topics.look(subject).await?;
     let mut created = false;
     if found.layout.is_none() && apply {
-        created = topics.create(lane).await?;
-        found = topics.look_at_created(lane).await?;
+        created = topics.create(subject).await?;
+        found = topics.look_at_created(subject).await?;
     }
     // Settings first: of what is refused, they are right at least.
     let changes = std::mem::take(&mut found.changes);
@@ -80,7 +79,7 @@ async fn one(
     if apply && !changes.is_empty() {
         found.changes.clone_from(&changes);
         topics.change(&found).await?;
-        found = topics.look_at_created(lane).await?;
+        found = topics.look_at_created(subject).await?;
         state = if created {
             State::Created
         } else {
@@ -100,7 +99,7 @@ async fn one(
     };
     let layout = found.layout.as_ref();
     Ok(Line {
-        lane: lane.name(),
+        lane: subject.name(),
         state,
         partitions: layout.map_or(0, |layout| layout.partitions),
         replicas: layout.map_or(0, |layout| layout.replicas),

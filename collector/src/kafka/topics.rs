@@ -1,4 +1,4 @@
-//! The four topics: what they should be like, what they are like, and how one becomes the other.
+//! The topics of the lanes, and that of the chains' heads: what they should be like, what they are like, and how one becomes the other.
 //!
 //! Promises that applying is safe to repeat, and by several at once; that settings of others on
 //! the topics stay; and that partitions are never changed, because an agent's batches must stay in
@@ -109,6 +109,56 @@ pub enum TopicsError {
     },
 }
 
+/// What a topic is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Batches of a lane.
+    Lane(Lane),
+    /// Heads of the agents' chains: of each agent the newest is kept for ever.
+    Heads,
+}
+
+impl Subject {
+    /// All topics.
+    pub const ALL: [Self; 5] = {
+        let [a, b, c, d] = Lane::BY_URGENCY;
+        [
+            Self::Lane(a),
+            Self::Lane(b),
+            Self::Lane(c),
+            Self::Lane(d),
+            Self::Heads,
+        ]
+    };
+
+    /// Name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lane(lane) => lane.name(),
+            Self::Heads => "heads",
+        }
+    }
+
+    /// Name of its topic.
+    #[must_use]
+    pub fn topic(self, config: &Config) -> String {
+        match self {
+            Self::Lane(lane) => config.topic(lane),
+            Self::Heads => config.heads_topic(),
+        }
+    }
+
+    /// Partitions it should have.
+    const fn partitions(self, config: &Config) -> i32 {
+        match self {
+            Self::Lane(lane) => config.partitions.of(lane),
+            // A record for each agent and block, of some 200 bytes.
+            Self::Heads => 1,
+        }
+    }
+}
+
 /// How a topic is laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -134,8 +184,8 @@ pub struct Change {
 /// A topic as it is.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Lane.
-    pub lane: Lane,
+    /// What it is for.
+    pub subject: Subject,
     /// Name.
     pub topic: String,
     /// Its layout; none when it is not there.
@@ -150,17 +200,24 @@ pub struct Found {
 
 /// What a topic's settings should be.
 #[must_use]
-pub fn wished(config: &Config) -> [(&'static str, String); 6] {
-    let retention_ms = u64::from(config.retention_hours) * 3_600_000;
+pub fn wished(config: &Config, subject: Subject) -> [(&'static str, String); 6] {
+    let (policy, retention_ms) = match subject {
+        Subject::Lane(_) => {
+            let retention_ms = u64::from(config.retention_hours) * 3_600_000;
+            ("delete", retention_ms.to_string())
+        }
+        // Not by age.
+        Subject::Heads => ("compact", "-1".to_owned()),
+    };
     [
-        ("cleanup.policy", "delete".to_owned()),
+        ("cleanup.policy", policy.to_owned()),
         ("compression.type", "producer".to_owned()),
         (MAX_MESSAGE_BYTES, TOPIC_MESSAGE_MAX_BYTES.to_string()),
         (
             "min.insync.replicas",
             config.min_insync_replicas.to_string(),
         ),
-        ("retention.ms", retention_ms.to_string()),
+        ("retention.ms", retention_ms),
         ("unclean.leader.election.enable", "false".to_owned()),
     ]
 }
@@ -209,18 +266,19 @@ pub fn layout<C: ClientContext>(
 /// Says what does not fit, and what to do.
 pub fn check_layout(
     config: &Config,
-    lane: Lane,
+    subject: Subject,
     layout: Option<&Layout>,
 ) -> Result<(), TopicsError> {
-    let topic = config.topic(lane);
+    let topic = subject.topic(config);
     let Some(layout) = layout else {
         return Err(TopicsError::Missing(topic));
     };
-    let want = config.partitions.of(lane);
-    if i32::try_from(layout.partitions) != Ok(want) {
+    let want = subject.partitions(config);
+    // Any number serves for heads: all are read.
+    if subject != Subject::Heads && i32::try_from(layout.partitions) != Ok(want) {
         return Err(TopicsError::Partitions {
             topic,
-            lane: lane.name(),
+            lane: subject.name(),
             got: layout.partitions,
             want,
         });
@@ -276,7 +334,7 @@ impl Found {
     /// # Errors
     /// Says why not, and what to do.
     pub fn check(&self, config: &Config) -> Result<(), TopicsError> {
-        check_layout(config, self.lane, self.layout.as_ref())?;
+        check_layout(config, self.subject, self.layout.as_ref())?;
         match self.message_max_bytes {
             Some(got) if got < TOPIC_MESSAGE_LEAST_BYTES => Err(TopicsError::MessageSize {
                 topic: self.topic.clone(),
@@ -316,15 +374,15 @@ impl Topics {
         TopicsError::kafka(what, error, self.observer.last_error().as_deref())
     }
 
-    /// Looks at a lane's topic.
+    /// Looks at a topic.
     ///
     /// # Errors
     /// When brokers do not answer, or refuse to.
-    pub async fn look(&self, lane: Lane) -> Result<Found, TopicsError> {
-        let topic = self.config.topic(lane);
+    pub async fn look(&self, subject: Subject) -> Result<Found, TopicsError> {
+        let topic = subject.topic(&self.config);
         let layout = self.layout(&topic).await?;
         let mut found = Found {
-            lane,
+            subject,
             topic,
             layout,
             changes: Vec::new(),
@@ -363,7 +421,7 @@ impl Topics {
         };
         let value = |name: &str| settings.get(name).and_then(|entry| entry.value.clone());
         found.message_max_bytes = value(MAX_MESSAGE_BYTES).and_then(|bytes| bytes.parse().ok());
-        for (name, to_be) in wished(&self.config) {
+        for (name, to_be) in wished(&self.config, found.subject) {
             let was = value(name).unwrap_or_default();
             // More than is needed does no harm.
             let enough = name == MAX_MESSAGE_BYTES
@@ -382,15 +440,15 @@ impl Topics {
         Ok(())
     }
 
-    /// Creates a lane's topic. Returns whether it was this call that did.
+    /// Creates a topic. Returns whether it was this call that did.
     ///
     /// # Errors
     /// When brokers do not answer, or refuse to.
-    pub async fn create(&self, lane: Lane) -> Result<bool, TopicsError> {
-        let topic = self.config.topic(lane);
-        let settings = wished(&self.config);
+    pub async fn create(&self, subject: Subject) -> Result<bool, TopicsError> {
+        let topic = subject.topic(&self.config);
+        let settings = wished(&self.config, subject);
         let replication = TopicReplication::Fixed(self.config.replication_factor);
-        let mut new = NewTopic::new(&topic, self.config.partitions.of(lane), replication);
+        let mut new = NewTopic::new(&topic, subject.partitions(&self.config), replication);
         for (name, value) in &settings {
             new = new.set(name, value);
         }
@@ -406,15 +464,15 @@ impl Topics {
         Ok(created)
     }
 
-    /// Looks at a lane's topic that was created. Each question goes to another broker, which may not
+    /// Looks at a topic that was created. Each question goes to another broker, which may not
     /// have heard of the topic that the one before knows: waits until all that is asked is answered.
     ///
     /// # Errors
     /// When brokers do not answer, refuse to, or still do not know the topic after a minute.
-    pub async fn look_at_created(&self, lane: Lane) -> Result<Found, TopicsError> {
+    pub async fn look_at_created(&self, subject: Subject) -> Result<Found, TopicsError> {
         let deadline = Instant::now() + PROPAGATION;
         loop {
-            let found = match self.look(lane).await {
+            let found = match self.look(subject).await {
                 Err(error) if error.is_unheard_of() => None,
                 found => Some(found?),
             };
@@ -422,7 +480,7 @@ impl Topics {
                 return Ok(found);
             }
             if Instant::now() > deadline {
-                return Err(TopicsError::Missing(self.config.topic(lane)));
+                return Err(TopicsError::Missing(subject.topic(&self.config)));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -439,6 +439,7 @@ impl Worker {
                 self.backoff = patient.backoff();
             }
         }
+        self.shared.heads.publish(prepared.heads());
         self.claim.inserted();
         Ok(())
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::block::{Counts, Gathered, Source};
 use super::config::Config;
 use super::group::{Group, News};
+use super::heads::{self, Publisher};
 use super::intake::Intake;
 use super::lease::Lease;
 use super::metrics::Metrics;
@@ -44,6 +45,7 @@ pub struct Writers {
     patient: Patient,
     readiness: Readiness,
     counts: Counts,
+    heads: heads::Metrics,
     draining: watch::Receiver<bool>,
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Shared {
     pub(super) group: Arc<Group>,
     pub(super) metrics: Metrics,
     pub(super) counts: Counts,
+    /// Where heads of chains are published.
+    pub(super) heads: Publisher,
     pub(super) draining: watch::Receiver<bool>,
     /// Marks that each partition may keep.
     pub(super) marks_max: usize,
@@ -186,6 +190,7 @@ impl Writers {
             kafka,
             readiness,
             counts,
+            heads: heads::Metrics::register(registry),
             draining,
         }
     }
@@ -218,6 +223,7 @@ impl Writers {
             reader: Arc::new(reader),
             metrics: self.counts.log.clone(),
             counts: self.counts,
+            heads: Publisher::new(&self.kafka, self.heads)?,
             draining,
             marks_max: (self.config.marks_max / all).max(1000),
             repeating: Arc::new(Semaphore::new(1)),
@@ -229,7 +235,11 @@ impl Writers {
         self.readiness.enter(Stage::Serving);
         let ended = serve(&shared, news, &self.kafka, &self.readiness).await;
         let group = Arc::clone(&shared.group);
-        let left = tokio::task::spawn_blocking(move || group.leave()).await;
+        let left = tokio::task::spawn_blocking(move || {
+            shared.heads.flush();
+            group.leave();
+        })
+        .await;
         ended.and_then(|()| left.context("leaving the group"))
     }
 }

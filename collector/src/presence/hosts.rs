@@ -168,12 +168,18 @@ fn check(agents: &[String], change: &Change) -> Result<(), ChangeError> {
         return Err(ChangeError::Name(wrong.clone()));
     }
     for (what, value) in [("role", &change.role), ("group", &change.host_group)] {
-        if let Some(value) = value
-            && (value.len() > LABEL_MAX_BYTES || value.chars().any(char::is_control))
-        {
-            let value = value.clone();
-            return Err(ChangeError::Label { what, value });
+        if let Some(value) = value {
+            check_label(what, value)?;
         }
+    }
+    Ok(())
+}
+
+/// Whether it can be a role or a group.
+pub(crate) fn check_label(what: &'static str, value: &str) -> Result<(), ChangeError> {
+    if value.len() > LABEL_MAX_BYTES || value.chars().any(char::is_control) {
+        let value = value.to_owned();
+        return Err(ChangeError::Label { what, value });
     }
     Ok(())
 }
@@ -247,16 +253,28 @@ pub struct Status {
 /// # Errors
 /// When ClickHouse does not answer.
 pub async fn list(storage: &Storage, agent: &str) -> Result<Vec<Status>, Error> {
+    Ok(list_watched(storage, agent).await?.0)
+}
+
+/// The same, and whether a collector watches over them.
+///
+/// # Errors
+/// When ClickHouse does not answer.
+pub(crate) async fn list_watched(
+    storage: &Storage,
+    agent: &str,
+) -> Result<(Vec<Status>, bool), Error> {
     let bind = |query: clickhouse::query::Query| query.param("agent", agent);
     let mut hosts: Vec<Status> = storage.rows("hosts", HOST_STATUS, bind).await?;
+    let is_watched = is_watched(storage).await?;
     // What was thought when somebody watched says nothing of now.
-    if !is_watched(storage).await? {
+    if !is_watched {
         for host in &mut hosts {
             "unknown".clone_into(&mut host.state);
             host.state_ms = 0;
         }
     }
-    Ok(hosts)
+    Ok((hosts, is_watched))
 }
 
 /// Whether a collector watches over the hosts.

@@ -1,10 +1,12 @@
 //! `crmscope-collector availability`: reads what is known of hosts, or of
 //! services, and shows it.
 
+use std::sync::Arc;
+
 use super::availability::{self, By, STEPS_MAX, Shown, Step, Sums, steps};
 use super::evidence::{self, Asked};
 use super::maintenance::{self, Zones};
-use super::{hours, services, timeline};
+use super::{hours, services};
 use crate::storage::Storage;
 
 /// What is asked.
@@ -97,25 +99,29 @@ pub async fn answer(
         agent.is_empty() || !hosts.is_empty(),
         "no heartbeat of agent {agent:?} is kept; without --agent all agents that have some are shown"
     );
-    let watched = evidence::watched(storage, asked).await?;
+    let watched: Arc<[_]> = evidence::watched(storage, asked).await?.into();
     let calendar = maintenance::calendar(storage, &asked.range_ms()).await?;
     if !shown.json {
         out(&availability::head(asked))?;
     }
-    for (done, host) in hosts.iter().enumerate() {
-        progress(done, hosts.len(), &host.agent_id);
-        let intervals: Vec<timeline::Interval> =
-            hours::intervals(storage, host, asked, &watched).await?;
-        let idle = calendar.of(&host.agent_id, &host.host_group);
-        let report = availability::report(&host.agent_id, intervals, &idle);
-        match &mut sums {
-            Some(sums) => sums.add(by.name(&host.agent_id, &host.host_group), &report),
-            None if shown.json => {
-                let document = serde_json::to_string(&report.with(shown.intervals))?;
-                out(&format!("{document}\n"))?;
+    let of = hosts.len();
+    let mut done = 0;
+    for hosts in hosts.chunks(hours::hosts_at_once(asked)) {
+        progress(done, of, hosts.first().map_or("", |host| &host.agent_id));
+        let known = hours::intervals(storage, hosts, asked, &watched).await?;
+        for (host, intervals) in hosts.iter().zip(known) {
+            let idle = calendar.of(&host.agent_id, &host.host_group);
+            let report = availability::report(&host.agent_id, intervals, &idle);
+            match &mut sums {
+                Some(sums) => sums.add(by.name(&host.agent_id, &host.host_group), &report),
+                None if shown.json => {
+                    let document = serde_json::to_string(&report.with(shown.intervals))?;
+                    out(&format!("{document}\n"))?;
+                }
+                None => out(&availability::text(&report, shown.intervals))?,
             }
-            None => out(&availability::text(&report, shown.intervals))?,
         }
+        done += hosts.len();
     }
     match sums {
         Some(sums) if shown.json => out(&sums.json()?),

@@ -8,18 +8,18 @@
 //! The range is widened to whole days of UTC, the coarsest bucket. A row of a table without buckets
 //! (`ledger_high_water`) is compared when its newest time is in the range, and always over all base rows.
 //!
-//! Rows that arrive meanwhile make no difference: base table and roll-ups of one insert are seen at
-//! different moments, so a difference is asked for again until both values were the same twice,
-//! [`PAUSE`] apart, or until it has lasted [`ROUNDS`] rounds. One that lasts is real: a roll-up that is
-//! wrong in a busy bucket, or a block that is not yet repeated.
+//! Rows that arrive meanwhile make no difference: base table and roll-ups are read at different moments,
+//! so all that differs is looked at again, [`PAUSE`] later, and only what was the same twice is a
+//! difference. What changes at each of [`LOOKS`] looks is neither right nor wrong and counted apart, as
+//! is what differed at the first look beyond [`FOLLOWED_MAX`] rows and so could not be looked at again.
 
+mod looks;
 mod plan;
 mod report;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::report::{Difference, NotComparable, Report, text};
 
+use self::looks::{Differing, Look, judge};
 use self::plan::{Column, DAY_S, Plan, View, plans, whole_days};
 use crate::error::{Code, Error};
 use crate::schema::DATABASE;
@@ -36,11 +37,14 @@ const VIEWS: &str = include_str!("../../../deploy/clickhouse/reconcile/views.sql
 const COLUMNS: &str = include_str!("../../../deploy/clickhouse/reconcile/columns.sql");
 const MOMENT: &str = include_str!("../../../deploy/clickhouse/reconcile/moment.sql");
 
-/// Between two looks at a difference.
+/// Between two looks at what differs.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Looks at a difference that changes each time.
-const ROUNDS: usize = 10;
-/// Rows of one roll-up and day whose figures are looked at; more are only counted.
+/// Looks at what changes each time.
+const LOOKS: usize = 6;
+/// Rows that differ and are looked at again, of all roll-ups together: some 50 bytes each.
+const FOLLOWED_MAX: u64 = 200_000;
+/// Rows of one roll-up and day whose figures are fetched once they are known to be wrong; more are only
+/// counted.
 const ROWS_MAX: usize = 1000;
 /// Differences a report lists; more are only counted.
 const DIFFERENCES_MAX: usize = 1000;
@@ -64,17 +68,26 @@ pub struct Question {
 struct Count {
     compared: u64,
     differing: u64,
-    hashes: Vec<String>,
+    rows: Vec<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Row {
-    hash: String,
+    hash: u64,
+    state: u64,
     key: Vec<String>,
     stored_rows: u64,
     recomputed_rows: u64,
     stored: Vec<String>,
     recomputed: Vec<String>,
+}
+
+/// One roll-up in one range, and its rows that are to be looked at again.
+struct Step<'a> {
+    plan: &'a Plan,
+    from: u64,
+    to: u64,
+    followed: Differing,
 }
 
 /// Unix seconds of a moment such as `2026-11-28 14:00` (UTC).
@@ -136,60 +149,104 @@ pub async fn reconcile(
                 kept_days: plan.kept_days.unwrap_or_default(),
             });
         }
+        let step = |from, to| Step {
+            plan,
+            from,
+            to,
+            followed: Differing::new(),
+        };
         if plan.by_bucket {
             let days = first / DAY_S..to / DAY_S;
-            steps.extend(days.map(|day| (plan, day * DAY_S, (day + 1) * DAY_S)));
+            steps.extend(days.map(|day| step(day * DAY_S, (day + 1) * DAY_S)));
         } else if first < to {
-            steps.push((plan, first, to));
+            steps.push(step(first, to));
         }
     }
-    for (done, (plan, from, to)) in steps.iter().enumerate() {
-        progress(done, steps.len(), &plan.target);
-        step(storage, plan, *from, *to, &mut report).await?;
+    let of = steps.len();
+    let mut room = FOLLOWED_MAX;
+    for (done, step) in steps.iter_mut().enumerate() {
+        progress(done, of, &step.plan.target);
+        room = first_look(storage, step, room, &mut report).await?;
     }
-    progress(steps.len(), steps.len(), "");
+    // All looks of a round have one pause, so that many roll-ups in motion take no longer than one.
+    for look in 2..=LOOKS {
+        steps.retain(|step| !step.followed.is_empty());
+        if steps.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let of = steps.len();
+        for (done, step) in steps.iter_mut().enumerate() {
+            progress(done, of, &format!("{}, look {look}", step.plan.target));
+            next_look(storage, step, &mut report).await?;
+        }
+    }
+    report.changing_rows = steps.iter().map(|step| step.followed.len() as u64).sum();
+    progress(of, of, "");
     Ok(report)
 }
 
-/// One roll-up in one range.
-async fn step(
+/// Finds what differs, and follows as many rows as there is room for. Returns what is left of it.
+async fn first_look(
     storage: &Storage,
-    plan: &Plan,
-    from: u64,
-    to: u64,
+    step: &mut Step<'_>,
+    room: u64,
+    report: &mut Report,
+) -> Result<u64, Error> {
+    let (compared, mut look) = look(storage, step, room).await?;
+    report.compared_rows += compared;
+    if room == 0 {
+        // At least one has to be asked for.
+        look.rows.clear();
+    }
+    report.unjudged_rows += look.hidden();
+    step.followed = look.rows;
+    Ok(room.saturating_sub(step.followed.len() as u64))
+}
+
+/// Looks again at the rows that are followed: those that are the same are told, those that are right
+/// are let go.
+async fn next_look(
+    storage: &Storage,
+    step: &mut Step<'_>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let counts: Vec<Count> = ask(storage, &plan.target, &plan.count(from, to, ROWS_MAX)).await?;
-    let Some(count) = counts.into_iter().next() else {
+    // Others may differ by now, and must not stand in front of those that are followed.
+    let limit = 2 * step.followed.len() as u64 + ROWS_MAX as u64;
+    let (_, look) = look(storage, step, limit).await?;
+    let verdict = judge(&step.followed, &look);
+    report.unjudged_rows += verdict.unseen;
+    step.followed = verdict.changing;
+    report.unlisted_rows += verdict.same.len().saturating_sub(ROWS_MAX) as u64;
+    let shown: Differing = verdict.same.into_iter().take(ROWS_MAX).collect();
+    if shown.is_empty() {
         return Ok(());
-    };
-    report.compared_rows += count.compared;
-    // Those beyond the bound cannot be looked at again one by one.
-    report.unlisted_rows += count.differing.saturating_sub(count.hashes.len() as u64);
-    let mut hashes = count.hashes;
-    let mut before: BTreeMap<String, Row> = BTreeMap::new();
-    for round in 1..=ROUNDS {
-        if hashes.is_empty() {
-            return Ok(());
-        }
-        let numbers: Vec<u64> = hashes.iter().filter_map(|hash| hash.parse().ok()).collect();
-        let rows: Vec<Row> =
-            ask(storage, &plan.target, &plan.differences(from, to, &numbers)).await?;
-        let mut changing = BTreeMap::new();
-        for row in rows {
-            if round == ROUNDS || before.get(&row.hash) == Some(&row) {
-                report.add(plan, &row);
-            } else {
-                changing.insert(row.hash.clone(), row);
-            }
-        }
-        hashes = changing.keys().cloned().collect();
-        before = changing;
-        if !hashes.is_empty() {
-            tokio::time::sleep(PAUSE).await;
+    }
+    let plan = step.plan;
+    let keys: Vec<u64> = shown.keys().copied().collect();
+    let sql = plan.differences(step.from, step.to, &keys);
+    for row in ask::<Row>(storage, &plan.target, &sql).await? {
+        if shown.get(&row.hash) == Some(&row.state) {
+            report.add(plan, &row);
+        } else {
+            step.followed.insert(row.hash, row.state);
         }
     }
     Ok(())
+}
+
+/// What differs now, the first of it, and how many rows were compared.
+async fn look(storage: &Storage, step: &Step<'_>, limit: u64) -> Result<(u64, Look), Error> {
+    let sql = step.plan.count(step.from, step.to, limit.max(1));
+    let counts: Vec<Count> = ask(storage, &step.plan.target, &sql).await?;
+    let Some(count) = counts.into_iter().next() else {
+        return Ok((0, Look::default()));
+    };
+    let look = Look {
+        rows: count.rows.into_iter().collect(),
+        differing: count.differing,
+    };
+    Ok((count.compared, look))
 }
 
 async fn ask<T: DeserializeOwned>(

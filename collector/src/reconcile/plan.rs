@@ -12,6 +12,8 @@ pub(super) const DAY_S: u64 = 86_400;
 
 const ROWS: &str = include_str!("../../../deploy/clickhouse/reconcile/rows.sql");
 const COUNT: &str = include_str!("../../../deploy/clickhouse/reconcile/count.sql");
+/// What both sides of a row hold, as one number.
+const STATE: &str = include_str!("../../../deploy/clickhouse/reconcile/state.sql");
 const DIFFERENCES: &str = include_str!("../../../deploy/clickhouse/reconcile/differences.sql");
 /// Levels above base rows that are followed.
 const DEPTH_MAX: usize = 8;
@@ -25,6 +27,8 @@ pub(super) struct View {
     pub(super) query: String,
     pub(super) source_days: u64,
     pub(super) target_days: u64,
+    /// From when on the roll-up is whole, Unix s; 0 where it always was.
+    pub(super) since_s: u64,
 }
 
 /// A row of `columns.sql`.
@@ -50,6 +54,8 @@ pub(super) struct Plan {
     pub(super) kept_days: Option<u64>,
     /// Whether a row is a bucket of time; else a row is looked at by its newest time.
     pub(super) by_bucket: bool,
+    /// Rows before are not compared: the roll-up came later than its base rows, Unix s.
+    since_s: u64,
     time: String,
     rows: String,
 }
@@ -98,6 +104,7 @@ fn plan(view: &View, views: &[View], columns: &[&Column]) -> Result<Plan, String
             .filter(|days| *days > 0)
             .min(),
         by_bucket: in_key.is_some(),
+        since_s: view.since_s,
         time: time.name.clone(),
         rows: ROWS
             .replace("{{keys}}", &key_texts.join(", "))
@@ -159,16 +166,17 @@ fn text_of(column: &Column) -> String {
 impl Plan {
     /// Both sides within a range of Unix seconds, `to` excluded.
     fn rows(&self, from: u64, to: u64) -> String {
-        let time = &self.time;
+        let (time, from) = (&self.time, from.max(self.since_s));
         let range =
             format!("{time} >= toDateTime({from}, 'UTC') AND {time} < toDateTime({to}, 'UTC')");
         self.rows.replace("{{range}}", &range)
     }
 
     /// The statement that counts and finds what differs.
-    pub(super) fn count(&self, from: u64, to: u64, limit: usize) -> String {
+    pub(super) fn count(&self, from: u64, to: u64, limit: u64) -> String {
         COUNT
             .replace("{{limit}}", &limit.to_string())
+            .replace("{{state}}", STATE.trim_end())
             .replace("{{rows}}", &self.rows(from, to))
     }
 
@@ -177,6 +185,7 @@ impl Plan {
         let hashes: Vec<String> = hashes.iter().map(u64::to_string).collect();
         DIFFERENCES
             .replace("{{hashes}}", &hashes.join(", "))
+            .replace("{{state}}", STATE.trim_end())
             .replace("{{rows}}", &self.rows(from, to))
     }
 }

@@ -21,8 +21,13 @@ pub struct Report {
     pub compared_rows: u64,
     /// Differing cells; the first 1000 are listed.
     pub differing_cells: u64,
-    /// Rows that differ and were only counted.
+    /// Rows that differ, the same at two looks, and were only counted.
     pub unlisted_rows: u64,
+    /// Rows that differed at every look, and each time otherwise: data in flight, or a wrong figure that
+    /// is still added to.
+    pub changing_rows: u64,
+    /// Rows that differed once and were not looked at again, as too many did.
+    pub unjudged_rows: u64,
     /// What differs.
     pub differences: Vec<Difference>,
     /// What could not be compared.
@@ -60,10 +65,26 @@ pub struct NotComparable {
 const NO_ROW: &str = "no row";
 
 impl Report {
-    /// Whether everything compared is what base rows say.
+    /// Whether a cell is not what base rows say.
     #[must_use]
-    pub const fn is_exact(&self) -> bool {
-        self.differing_cells == 0 && self.unlisted_rows == 0
+    pub const fn is_wrong(&self) -> bool {
+        self.differing_cells > 0 || self.unlisted_rows > 0
+    }
+
+    /// Whether every row that was compared is known to be right or wrong.
+    #[must_use]
+    pub const fn is_judged(&self) -> bool {
+        self.changing_rows == 0 && self.unjudged_rows == 0
+    }
+
+    /// 1 when a cell is wrong, 3 when none is known to be and some rows could not be judged, else 0.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match (self.is_wrong(), self.is_judged()) {
+            (true, _) => 1,
+            (false, false) => 3,
+            (false, true) => 0,
+        }
     }
 
     pub(super) fn add(&mut self, plan: &Plan, row: &Row) {
@@ -171,21 +192,41 @@ pub fn text(report: &Report) -> String {
             gone.kept_days
         );
     }
-    let _ = match report.is_exact() {
-        true => writeln!(
+    if report.changing_rows > 0 {
+        let _ = writeln!(
             text,
-            "{} roll-ups, {} rows: every cell is what the base rows say.",
-            report.tables.len(),
-            report.compared_rows
+            "{} rows differed at each of {} looks, each time otherwise: data in flight, so neither right nor \
+             wrong. Ask again later, or let --to end the range before the days that are being written.",
+            report.changing_rows,
+            super::LOOKS
+        );
+    }
+    if report.unjudged_rows > 0 {
+        let _ = writeln!(
+            text,
+            "{} rows differed once and were not looked at again, as more than {} did. Ask for a shorter \
+             range, or for one roll-up with --table.",
+            report.unjudged_rows,
+            super::FOLLOWED_MAX
+        );
+    }
+    let (tables, rows) = (report.tables.len(), report.compared_rows);
+    let _ = match report.exit_code() {
+        0 => writeln!(
+            text,
+            "{tables} roll-ups, {rows} rows: every cell is what the base rows say."
         ),
-        false => writeln!(
+        1 => writeln!(
             text,
-            "{} cells differ in {} roll-ups of {} rows; {} listed, {} further rows only counted.",
+            "{} cells differ in {tables} roll-ups of {rows} rows; {} listed, {} further rows only counted.",
             report.differing_cells,
-            report.tables.len(),
-            report.compared_rows,
             report.differences.len(),
             report.unlisted_rows
+        ),
+        _ => writeln!(
+            text,
+            "{tables} roll-ups, {rows} rows: no cell is known to be wrong, and {} rows are not judged.",
+            report.changing_rows + report.unjudged_rows
         ),
     };
     text

@@ -80,4 +80,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(39, "0039_security_rules.sql"),
     file!(40, "0040_rules_in_force.sql"),
     file!(41, "0041_findings.sql"),
+    file!(42, "0042_security_chain.sql"),
+    file!(44, "0044_delivered_rules.sql"),
+    file!(45, "0045_rule_targets.sql"),
+    file!(46, "0046_user_activity.sql"),
+    file!(47, "0047_user_logins.sql"),
+    file!(48, "0048_baselines.sql"),
+    file!(49, "0049_service_requests.sql"),
+    file!(50, "0050_identity.sql"),
 ];

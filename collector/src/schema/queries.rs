@@ -28,6 +28,30 @@ queries! {
     ACCOUNT_CHANGES = "account_changes";
     /// How available each host was, day by day.
     AVAILABILITY_BY_DAY = "availability_by_day";
+    /// What users did, hour by hour.
+    BASELINE_ACTIVITY = "baseline_activity";
+    /// Events that show what is unusual of a user.
+    BASELINE_EVIDENCE = "baseline_evidence";
+    /// Logins of users, hour by hour.
+    BASELINE_LOGINS = "baseline_logins";
+    /// Up to when was looked at users.
+    BASELINE_LOOKED = "baseline_looked";
+    /// Users with new events.
+    BASELINE_NEWS = "baseline_news";
+    /// Times of which something was told about users.
+    BASELINE_TOLD = "baseline_told";
+    /// Heads of the agents' chains.
+    CHAIN_HEADS = "chain_heads";
+    /// What the ledger says of security batches.
+    CHAIN_LEDGER = "chain_ledger";
+    /// Links of the agents' chains.
+    CHAIN_LINKS = "chain_links";
+    /// Up to where each agent's security batches are known to have been stored.
+    CHAIN_MARKS = "chain_marks";
+    /// Digests of the rows of security batches, as they are stored.
+    CHAIN_ROWS = "chain_rows";
+    /// Heads of chains as heartbeats tell them.
+    CHAIN_WITNESSES = "chain_witnesses";
     /// Clocks against the collector's and against their own sources.
     CLOCK_OFFSETS = "clock_offsets";
     /// Containers that use most.
@@ -46,6 +70,8 @@ queries! {
     CORRELATION_NEWS = "correlation_news";
     /// Records that left applications, by user, beside the two weeks before.
     DATA_EXPORTS = "data_exports";
+    /// Error budgets of services, and how fast they burn.
+    ERROR_BUDGETS = "error_budgets";
     /// How many slow and failed requests the examples were chosen from.
     EXEMPLAR_SAMPLING = "exemplar_sampling";
     /// Hosts that are expected, as enrolled or as they report.
@@ -56,6 +82,8 @@ queries! {
     FAILED_REQUESTS = "failed_requests";
     /// File systems nearest to full.
     FILESYSTEM_FULLEST = "filesystem_fullest";
+    /// File systems of a host over time.
+    FILESYSTEM_TIMELINE = "filesystem_timeline";
     /// What rules found lately.
     FINDINGS = "findings";
     /// Findings by host.
@@ -68,14 +96,22 @@ queries! {
     FINDINGS_BY_USER = "findings_by_user";
     /// Findings of some keys near a time.
     FINDINGS_OF_KEYS = "findings_of_keys";
+    /// Agents, their versions, and what they cost.
+    FLEET_AGENTS = "fleet_agents";
     /// Load of the fleet and its worst twentieth, by minute.
     FLEET_P95 = "fleet_p95";
+    /// In how much of each step a host was heard.
+    HEARTBEAT_STRIP = "heartbeat_strip";
+    /// In which parts of the last hour each host was heard.
+    HEARTBEAT_STRIPS = "heartbeat_strips";
     /// Every expected host, and what is thought of it.
     HOST_STATUS = "host_status";
     /// One host over time.
     HOST_TIMELINE = "host_timeline";
     /// What is wrong, and what was lately.
     INCIDENTS = "incidents";
+    /// Users of whom it is known what is usual.
+    KNOWN_USERS = "known_users";
     /// Time of the application beside the whole time, by route.
     LATENCY_BY_UPSTREAM = "latency_by_upstream";
     /// What became of what was emitted, by minute.
@@ -88,6 +124,8 @@ queries! {
     LEDGER_MINUTES = "ledger_minutes";
     /// The account of every batch: stored, sampled, rejected, dropped, missing, in flight.
     LEDGER_PROOF = "ledger_proof";
+    /// What became of what was emitted, all agents together.
+    LEDGER_TIMELINE = "ledger_timeline";
     /// Log lines that were not counted, by reason.
     LOST_LINES = "lost_lines";
     /// Who changed maintenance, and when.
@@ -100,6 +138,8 @@ queries! {
     OBJECTIVE_WINDOWS = "objective_windows";
     /// Every host right now, and how old what is known is.
     OVERVIEW_HOSTS = "overview_hosts";
+    /// Whether what agents send gets through, and how late.
+    PIPELINE_HEALTH = "pipeline_health";
     /// Heartbeats as they were stored.
     PRESENCE_ARRIVALS = "presence_arrivals";
     /// Heartbeats of an agent in a time and around it.
@@ -124,14 +164,28 @@ queries! {
     PROBED_SERVICES = "probed_services";
     /// Watched programs: whether they run, and what they use.
     PROCESS_GROUPS = "process_groups";
+    /// Watched programs of a host over time.
+    PROCESS_TIMELINE = "process_timeline";
+    /// Requests beside those of a week before.
+    REQUESTS_COMPARED = "requests_compared";
     /// Rows found against rows the ledger says were stored.
     ROW_COUNT_PROOF = "row_count_proof";
+    /// What collectors want agents to have.
+    RULE_TARGETS = "rule_targets";
+    /// Which agents have not the rules that they are to have, and why.
+    RULES_DELIVERED = "rules_delivered";
     /// Which rules agents have.
     RULES_IN_FORCE = "rules_in_force";
+    /// Which rules agents refused, where and why.
+    RULES_REFUSED = "rules_refused";
+    /// Logins and other security events over time.
+    SECURITY_TIMELINE = "security_timeline";
     /// Temperatures nearest to critical.
     SENSOR_HOTTEST = "sensor_hottest";
     /// How available services were, by days.
     SERVICE_AVAILABILITY_BY_DAY = "service_availability_by_day";
+    /// Targets of a service that failed in some times.
+    SERVICE_FAILED_TARGETS = "service_failed_targets";
     /// What was proven of a service, hour by hour.
     SERVICE_HOURS = "service_hours";
     /// Whether anything is known of a service.
@@ -144,6 +198,8 @@ queries! {
     SERVICE_RUNS = "service_runs";
     /// A service over time.
     SERVICE_TIMELINE = "service_timeline";
+    /// Services that had requests.
+    SERVICES_SEEN = "services_seen";
     /// What agents stopped measuring, when and why.
     SHEDDING = "shedding";
     /// Examples of the slowest requests.

@@ -1,6 +1,6 @@
 //! How to reach ClickHouse.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Address of the HTTP interface.
     pub url: String,
+    /// Whether `url` may be `http://` to another machine.
+    pub allow_plaintext: bool,
+    /// Certificates, with `https://`.
+    pub tls: TlsConfig,
     /// User.
     pub user: String,
     /// File that holds the password; empty for none.
@@ -22,6 +26,18 @@ pub struct Config {
     pub query_timeout_ms: u64,
     /// Whether `run` migrates the schema on start.
     pub migrate: bool,
+}
+
+/// Section `[clickhouse.tls]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Authorities that signed ClickHouse's certificate, PEM; empty takes the system's.
+    pub ca_file: PathBuf,
+    /// Certificate of this client, PEM; empty for none.
+    pub certificate_file: PathBuf,
+    /// Its key, PKCS #8 in PEM.
+    pub key_file: PathBuf,
 }
 
 /// Compression of inserts and answers.
@@ -39,9 +55,30 @@ pub enum CompressionName {
 pub enum ConfigError {
     /// Not an address.
     #[error(
-        "clickhouse.url is {0:?}; it must begin with http:// and have no user or password in it"
+        "clickhouse.url is {0:?}; it must begin with https:// or http:// and have no user or password in it"
     )]
     Url(String),
+    /// Another machine, without TLS.
+    #[error(
+        "clickhouse.url is {0:?}, another machine without TLS: password and figures would cross the network readable; write https://, or set clickhouse.allow_plaintext = true where the network itself is trusted"
+    )]
+    Plaintext(String),
+    /// Certificates without TLS.
+    #[error("clickhouse.tls.{0} is set, and clickhouse.url does not begin with https://")]
+    NoTls(&'static str),
+    /// One file without the other.
+    #[error("clickhouse.tls.certificate_file and key_file go together: set both or none")]
+    Half,
+    /// A file of TLS.
+    #[error("clickhouse.tls.{key} {path}: {what}")]
+    Tls {
+        /// Key.
+        key: &'static str,
+        /// Path.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The password file.
     #[error("clickhouse.password_file {path}: {error}")]
     PasswordFile {
@@ -59,6 +96,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: "http://127.0.0.1:8123".to_owned(),
+            allow_plaintext: false,
+            tls: TlsConfig::default(),
             user: "default".to_owned(),
             password_file: PathBuf::new(),
             compression: CompressionName::None,
@@ -75,9 +114,7 @@ impl Config {
     /// # Errors
     /// When a value cannot be right.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !self.url.starts_with("http://") || self.url.contains('@') {
-            return Err(ConfigError::Url(self.url.clone()));
-        }
+        self.validate_url()?;
         for (name, value) in [
             ("insert_timeout_ms", self.insert_timeout_ms),
             ("query_timeout_ms", self.query_timeout_ms),
@@ -89,20 +126,73 @@ impl Config {
         self.password().map(|_| ())
     }
 
+    fn validate_url(&self) -> Result<(), ConfigError> {
+        let wrong = || ConfigError::Url(self.url.clone());
+        let uri: hyper::Uri = self.url.parse().map_err(|_| wrong())?;
+        let host = uri.host().ok_or_else(wrong)?;
+        if self.url.contains('@') {
+            return Err(wrong());
+        }
+        let tls = &self.tls;
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") => {
+                if !is_loopback(host) && !self.allow_plaintext {
+                    return Err(ConfigError::Plaintext(self.url.clone()));
+                }
+                let files = [
+                    ("ca_file", &tls.ca_file),
+                    ("certificate_file", &tls.certificate_file),
+                    ("key_file", &tls.key_file),
+                ];
+                let set = files.into_iter().find(|(_, path)| is_set(path));
+                if let Some((key, _)) = set {
+                    return Err(ConfigError::NoTls(key));
+                }
+            }
+            _ => return Err(wrong()),
+        }
+        match is_set(&tls.certificate_file) == is_set(&tls.key_file) {
+            true => Ok(()),
+            false => Err(ConfigError::Half),
+        }
+    }
+
     /// Reads the password, where there is one.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn password(&self) -> Result<Option<String>, ConfigError> {
-        if self.password_file.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        match std::fs::read_to_string(&self.password_file) {
-            Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => Err(ConfigError::PasswordFile {
-                path: self.password_file.clone(),
-                error,
-            }),
-        }
+        password(&self.password_file)
+    }
+}
+
+pub(super) fn is_set(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
+}
+
+/// Whether what is sent to a host stays on this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads the password of a file; an empty path is none.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn password(file: &Path) -> Result<Option<String>, ConfigError> {
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(ConfigError::PasswordFile {
+            path: file.to_owned(),
+            error,
+        }),
     }
 }

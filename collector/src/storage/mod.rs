@@ -7,6 +7,7 @@
 mod config;
 mod read;
 pub mod retry;
+mod tls;
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
 
-pub use self::config::{CompressionName, Config, ConfigError};
+pub(crate) use self::config::is_loopback;
+pub use self::config::{CompressionName, Config, ConfigError, TlsConfig, password};
 pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow, Since};
 use crate::error::{Code, Error};
 use crate::schema::DATABASE;
@@ -103,9 +105,13 @@ impl Storage {
     /// A pool by the config; connects only when used.
     ///
     /// # Errors
-    /// When the password file cannot be read.
+    /// When the password file or one of TLS cannot be read.
     pub fn new(config: &Config, registry: &mut Registry) -> Result<Self, ConfigError> {
-        let mut client = Client::default()
+        let client = match config.url.starts_with("https://") {
+            true => tls::client(&config.tls)?,
+            false => Client::default(),
+        };
+        let mut client = client
             .with_url(&config.url)
             .with_user(&config.user)
             .with_product_info("crmscope-collector", env!("CARGO_PKG_VERSION"))
@@ -122,6 +128,27 @@ impl Storage {
             query_timeout: Duration::from_millis(config.query_timeout_ms),
             metrics: Metrics::register(registry),
         })
+    }
+
+    /// The same, as another user.
+    #[must_use]
+    pub fn as_user(&self, user: &str, password: Option<String>) -> Self {
+        let mut client = self.client.clone().with_user(user);
+        client = client.with_password(password.unwrap_or_default());
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
+    /// The same, for reading only: the engine refuses everything else.
+    #[must_use]
+    pub fn reading(&self) -> Self {
+        // Queries set some settings of their own, which is allowed with 2.
+        Self {
+            client: self.client.clone().with_setting("readonly", "2"),
+            ..self.clone()
+        }
     }
 
     /// The client, for migrations and page queries.

@@ -1,12 +1,11 @@
-//! The first page: server-rendered, no script, colours by the reader's choice of light or dark.
+//! The page without scripts, `/plain`: server-rendered, colours by the reader's choice of light or dark.
 //!
 //! Every state is a word as well as a colour. Text from agents passes [`escape`].
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::overview::Host;
-use super::{AgentAccess, Config};
+use super::Config;
+use super::plain::Host;
 
 pub(super) const STYLE: &str = include_str!("style.css");
 
@@ -51,22 +50,6 @@ pub(super) fn unavailable(config: &Config, error: &str) -> String {
              spools; nothing is lost by this.</p><pre>{}</pre>",
             escape(error)
         ),
-    )
-}
-
-/// The command that starts an agent for this collector.
-pub(super) fn add_agent_command(config: &Config, access: &AgentAccess) -> String {
-    let mut endpoint = access.endpoint;
-    if endpoint.ip().is_unspecified() {
-        endpoint = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), endpoint.port());
-    }
-    let endpoint = match config.agent_endpoint.as_str() {
-        "" => format!("http://{endpoint}"),
-        given => given.to_owned(),
-    };
-    format!(
-        "CRMSCOPE_AGENT__COLLECTOR__ENDPOINT={endpoint} \\\n  CRMSCOPE_AGENT__COLLECTOR__TOKEN_FILE={} \\\n  crmscope-agent run",
-        access.token_file.display()
     )
 }
 
@@ -231,16 +214,11 @@ mod tests {
 
     #[test]
     fn an_empty_page_shows_how_to_add_an_agent() {
-        let access = AgentAccess {
-            endpoint: SocketAddr::from(([0, 0, 0, 0], 7070)),
-            token_file: "/run/<token>".into(),
-        };
-        let command = add_agent_command(&Config::default(), &access);
-        assert!(
-            command.contains("ENDPOINT=http://127.0.0.1:7070 "),
-            "{command}"
+        let page = hosts(
+            &Config::default(),
+            &[],
+            "TOKEN=/run/<token> crmscope-agent run",
         );
-        let page = hosts(&Config::default(), &[], &command);
         assert!(page.contains("crmscope-agent run") && page.contains("/run/&lt;token&gt;"));
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn hello(agent_id: &str) -> Hello {
             ..HostFacts::default()
         }),
         clock: None,
+        ..Hello::default()
     }
 }
 

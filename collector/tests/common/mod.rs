@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test takes what it needs")]
 
 pub(crate) mod agent;
+pub(crate) mod chain;
 pub(crate) mod exact;
 pub(crate) mod log;
 pub(crate) mod rows;
@@ -37,7 +38,7 @@ fn engine_binary() -> PathBuf {
     // Always, as nothing else tells a fresh binary from a stale one; once, as tests run together.
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
+        let mut build = crmscope_local::cargo::nested();
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         // Of the workspace and with its tests, and so with the features that `cargo test --workspace`
         // has built already: other features would build the dependencies again.

@@ -2,7 +2,7 @@
 -- Of hours that are judged, as far as the host is expected in them by what is said of it now. Maintenance is not
 -- left out; `crmscope-collector availability --step day` does that.
 -- Parameters:
---   from DateTime('UTC'), to DateTime('UTC'): the time
+--   from DateTime('UTC'), to DateTime('UTC'): the time; default the last 7 days
 --   agent String: one agent; default '', all of them
 -- Columns:
 --   day, agent_id
@@ -38,4 +38,4 @@ LEFT JOIN
 ) AS expected ON expected.agent_id = hours.agent_id
 GROUP BY day, agent_id
 HAVING all_ms > 0
-ORDER BY day, agent_id
+ORDER BY agent_id, day

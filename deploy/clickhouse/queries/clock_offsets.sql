@@ -10,13 +10,20 @@
 --   offset_us: the clock minus its source's, newest: above 0 is ahead; NULL where the keeper does not tell
 --   error_us: bound of the error; NULL likewise
 --   since_update_seconds: since the source was heard; NULL likewise
+-- Hosts that were heard lately, by the collector's clock. Of those whose own clock says otherwise, all that is kept is read.
 SELECT b.agent_id AS agent_id, b.collector_offset_ms AS collector_offset_ms, c.keeper AS keeper,
     if(c.keeper = '', NULL, c.synchronized) AS synchronized,
     c.offset_us AS offset_us, c.error_us AS error_us, c.since_update_seconds AS since_update_seconds
 FROM (
-    SELECT agent_id, argMax(tuple(clock_offset_ms), ts).1 AS collector_offset_ms
+    SELECT agent_id, argMax(tuple(clock_offset_ms), tuple(received_at, beat)).1 AS collector_offset_ms
     FROM crmscope.heartbeats
-    WHERE ts >= now64(3, 'UTC') - toIntervalSecond({seconds:UInt32}) AND ({agent:String} = '' OR agent_id = {agent:String})
+    WHERE ({agent:String} = '' OR agent_id = {agent:String})
+        AND (ts >= now64(3, 'UTC') - toIntervalSecond({seconds:UInt32}) OR agent_id IN
+            (
+                SELECT agent_id FROM crmscope.arrivals
+                WHERE stored_at >= now64(3, 'UTC') - toIntervalSecond({seconds:UInt32})
+                    AND agent_id NOT IN (SELECT agent_id FROM crmscope.heartbeats WHERE ts >= now64(3, 'UTC') - toIntervalSecond({seconds:UInt32}))
+            ))
     GROUP BY agent_id
 ) AS b
 LEFT JOIN (

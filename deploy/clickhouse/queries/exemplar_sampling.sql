@@ -1,7 +1,7 @@
 -- Question: of how many slow and failed requests are the examples, and are all examples there?
 -- Parameters:
 --   service String: one service; default '', all of them
---   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded; whole 10 s, within 30 days
+--   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded; whole 10 s, within 30 days; default the last hour
 -- Columns:
 --   service, kind
 --   eligible: requests that were slow or failed; kept: those chosen on the host

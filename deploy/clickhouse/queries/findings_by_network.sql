@@ -4,7 +4,7 @@
 --   limit UInt32: how many; default 50
 -- Columns:
 --   network: the /24 or /64 of an address; of a finding with more than 50 addresses, those of 50 of them
---   findings: how many, and open_findings: that last; worst_level: the worst of their levels
+--   findings: how many; open_findings: how many last; worst_level: the worst of their levels
 --   events: theirs, each rule for itself
 --   first_ts, last_ts: when rules fired first and last
 SELECT network,

@@ -4,7 +4,7 @@
 --   limit UInt32: how many; default 50
 -- Columns:
 --   rule, title
---   findings: how many, and open_findings: that last; worst_level: the worst of their levels
+--   findings: how many; open_findings: how many last; worst_level: the worst of their levels
 --   events: theirs, each rule for itself
 --   first_ts, last_ts: when rules fired first and last
 SELECT f.rule_id AS rule, any(f.title) AS title,

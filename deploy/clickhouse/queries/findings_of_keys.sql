@@ -2,12 +2,12 @@
 -- Parameters:
 --   rule String: id of the rule
 --   keys Array(UInt64): hashes of the keys
---   from_ms Int64, to_ms Int64: last seen since, and first seen until, Unix ms
+--   from_ms Int64, to_ms Int64: last seen since, and first seen until, Unix ms; default the last day
 -- Columns:
 --   finding_id, rule_id, title, level; group_by, group_key: the key (a stranger's text); key_hash
 --   first_ms, last_ms: first and last event at which the rule fired, Unix ms
 --   timespan_ms, suppress_ms: the rule's window, and the longest pause within a finding
---   events, distinct_values; hosts, users, sources: up to 50 of each, with totals; from_ms, to_ms: of the events
+--   events, distinct_values; hosts, users, sources: up to 50 of each; hosts_total, users_total, sources_total: how many; from_ms, to_ms: of the events
 --   summary: all that in a sentence; found_ms, changed_ms; ended_ms: 0 while it lasts; Unix ms
 --   merged_into: the finding that it is a part of, or nil; generation: how often it went on after its end
 --   version: of the row

@@ -4,7 +4,8 @@
 -- Columns:
 --   window_id; change: added or cancelled; changed_ms: Unix ms; changed_by
 --   is_retroactive: the change was about a time that was over
---   the rest: the window since this change, as in maintenance_windows
+--   agent_id, host_group, service, from_ms, to_ms, repeat_days, repeat_start_minute, repeat_length_minutes, zone, note,
+--     made_ms, made_by, cancelled_ms: the window since this change, as in maintenance_windows
 SELECT
     toString(changes.window_id) AS window_id,
     change, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, is_retroactive,

@@ -2,8 +2,8 @@
 -- Parameters:
 --   after_ms Int64: those that may be in force at this time or later, Unix ms; default 0, all of them
 -- Columns:
---   window_id; agent_id, or else host_group, or else service: whom it is for; all hosts and services where
---     all are empty
+--   window_id; agent_id, host_group, service: whom it is for, by the first that is not empty; all hosts and
+--     services where all are
 --   from_ms, to_ms: Unix ms; where it repeats, its occurrences begin in this time, for ever where to_ms is 0
 --   repeat_days: a bit for each day, Monday the lowest; 0 where it does not repeat
 --   repeat_start_minute (since midnight, in its zone), repeat_length_minutes, zone

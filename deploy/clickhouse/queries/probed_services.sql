@@ -1,7 +1,7 @@
 -- Question: which services were probed, or judged?
 -- Parameters:
 --   service String: one service; default '', all of them
---   from DateTime('UTC'), to DateTime('UTC'): the time, from a full hour on
+--   from DateTime('UTC'), to DateTime('UTC'): the time, from a full hour on; default the last 30 days
 -- Columns:
 --   service; first_t, last_t: Unix s of the first and the last hour of which something is known
 SELECT service, toUnixTimestamp(min(hour)) AS first_t, toUnixTimestamp(max(hour)) AS last_t

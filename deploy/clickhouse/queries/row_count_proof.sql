@@ -5,7 +5,7 @@
 -- Parameters:
 --   agent String: one agent; default '', all of them
 --   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded, of rows' times and of the
---     times at which batches were made
+--     times at which batches were made; default the last 7 days
 -- Columns:
 --   lane; ledger_items: items of stored batches; table_rows: rows found
 --   difference: table_rows - ledger_items; 0 is the right answer, more means counted twice

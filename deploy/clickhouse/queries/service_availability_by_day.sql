@@ -1,7 +1,7 @@
 -- Question: how available was each service, day by day of UTC, by the hours that are judged?
 -- Maintenance is not left out; `crmscope-collector availability --by service --step day` does that.
 -- Parameters:
---   from DateTime('UTC'), to DateTime('UTC'): the time
+--   from DateTime('UTC'), to DateTime('UTC'): the time; default the last 7 days
 --   service String: one service; default '', all of them
 -- Columns:
 --   day, service

@@ -1,7 +1,7 @@
 -- Question: when was a service asked last before a time, within a day?
 -- Parameters:
 --   service String: the service
---   from DateTime('UTC'): the time, a full hour
+--   from DateTime('UTC'): the time, a full hour; default now
 -- Columns:
 --   last_ms: start of the last run, Unix ms, by the agents' clocks; 0 where there was none
 SELECT toUnixTimestamp64Milli(max(last_ts)) AS last_ms

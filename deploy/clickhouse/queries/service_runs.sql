@@ -1,7 +1,7 @@
 -- Question: what came of the runs of a service's probes, place by place and target by target?
 -- Parameters:
 --   service String: the service
---   from DateTime('UTC'), to DateTime('UTC'): the time, by the agents' clocks; `to` excluded
+--   from DateTime('UTC'), to DateTime('UTC'): the time, by the agents' clocks; `to` excluded; default the last hour
 -- Columns:
 --   agent_id, target
 --   at_ms: when each run began, Unix ms; interval_ms: since the one before; up: 1 where it was good

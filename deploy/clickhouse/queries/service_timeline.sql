@@ -1,5 +1,6 @@
 -- Question: how did a service answer over time?
--- Reads 10-second buckets below 60 s a step (kept 7 days), minutes from there on (kept 90 days).
+-- Reads 10-second buckets below 60 s a step (kept 7 days), minutes below an hour (kept 90 days), hours from there on
+-- (kept 800 days).
 -- Parameters:
 --   service String: one service; default '', all of them
 --   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded; default the last hour
@@ -31,7 +32,12 @@ FROM (
     UNION ALL
     SELECT t, agent_id, status_class, requests, response_bytes, latency_count, latency_sum_us, latency_max_us, latency
     FROM crmscope.requests_1m
-    WHERE {step_seconds:UInt32} >= 60 AND t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')}
+    WHERE {step_seconds:UInt32} >= 60 AND {step_seconds:UInt32} < 3600 AND t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')}
+        AND ({service:String} = '' OR service = {service:String})
+    UNION ALL
+    SELECT t, agent_id, status_class, requests, response_bytes, latency_count, latency_sum_us, latency_max_us, latency
+    FROM crmscope.requests_1h
+    WHERE {step_seconds:UInt32} >= 3600 AND t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')}
         AND ({service:String} = '' OR service = {service:String})
 ) AS r
 GROUP BY t

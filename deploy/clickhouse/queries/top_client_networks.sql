@@ -1,4 +1,5 @@
 -- Question: which networks ask most, and how much of it fails?
+-- Reads whole hours of the range as such, and minutes (kept 30 days) of what is left at its ends.
 -- Parameters:
 --   service String: one service; default '', all of them
 --   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded, whole minutes; default the last hour
@@ -14,6 +15,10 @@
 --   client_errors, server_errors: of these requests, status 4xx and 5xx
 --   error_ratio: both / requests, 0 to 1
 --   response_bytes: sum
+WITH
+    -- Whole hours within the range, and what is left of it on both sides; without any, both ends are that of the range.
+    toStartOfHour({from:DateTime('UTC')} + INTERVAL 3599 SECOND) AS hour_first, toStartOfHour({to:DateTime('UTC')}) AS hour_last,
+    if(hour_first < hour_last, hour_first, {to:DateTime('UTC')}) AS hours_from, if(hour_first < hour_last, hour_last, {to:DateTime('UTC')}) AS hours_to
 SELECT service, network, agents, requests,
     requests + if(network = 'OTHER', 0, least(other_bound, other_requests)) AS requests_at_most,
     requests / nullIf(service_requests, 0) AS share,
@@ -29,8 +34,13 @@ FROM (
         SELECT r.service AS service, r.network AS network, uniqExact(r.agent_id) AS agents,
             sum(r.requests) AS requests, sum(r.client_errors) AS client_errors, sum(r.server_errors) AS server_errors,
             sum(r.response_bytes) AS response_bytes, sum(r.in_other_max) AS in_other_max
-        FROM crmscope.request_clients_1m AS r
-        WHERE r.t >= {from:DateTime('UTC')} AND r.t < {to:DateTime('UTC')} AND ({service:String} = '' OR r.service = {service:String})
+        FROM (
+            SELECT agent_id, service, network, requests, client_errors, server_errors, response_bytes, in_other_max FROM crmscope.request_clients_1m AS m
+            WHERE (m.t >= {from:DateTime('UTC')} AND m.t < hours_from OR m.t >= hours_to AND m.t < {to:DateTime('UTC')}) AND ({service:String} = '' OR service = {service:String})
+            UNION ALL
+            SELECT agent_id, service, network, requests, client_errors, server_errors, response_bytes, in_other_max FROM crmscope.request_clients_1h AS h
+            WHERE h.t >= hours_from AND h.t < hours_to AND ({service:String} = '' OR service = {service:String})
+        ) AS r
         GROUP BY service, network
     )
 )

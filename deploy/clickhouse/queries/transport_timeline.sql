@@ -1,4 +1,5 @@
 -- Question: are connections refused, lost or left open on a host?
+-- Reads minutes (kept 90 days) below an hour a step, hours from there on (kept 800 days).
 -- Parameters:
 --   agent String: one agent; default '', all of them together
 --   from DateTime('UTC'), to DateTime('UTC'): the range, `to` excluded; default the last hour
@@ -21,7 +22,16 @@ SELECT toStartOfInterval(m.t, toIntervalSecond({step_seconds:UInt32})) AS t,
     sum(m.tcp_attempt_fails) AS attempt_fails,
     sum(m.tcp_established_resets) AS established_resets,
     sum(m.udp_receive_errors) AS udp_receive_errors
-FROM crmscope.transport_1m AS m
-WHERE m.t >= {from:DateTime('UTC')} AND m.t < {to:DateTime('UTC')} AND ({agent:String} = '' OR m.agent_id = {agent:String})
+FROM (
+    SELECT t, interval_ms, tcp_established_max, tcp_close_wait_max, tcp_time_wait_max, tcp_active_opens, tcp_passive_opens,
+        tcp_retransmitted_segments, tcp_transmit_segments, tcp_listen_drops, tcp_attempt_fails, tcp_established_resets, udp_receive_errors
+    FROM crmscope.transport_1m
+    WHERE {step_seconds:UInt32} < 3600 AND t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT t, interval_ms, tcp_established_max, tcp_close_wait_max, tcp_time_wait_max, tcp_active_opens, tcp_passive_opens,
+        tcp_retransmitted_segments, tcp_transmit_segments, tcp_listen_drops, tcp_attempt_fails, tcp_established_resets, udp_receive_errors
+    FROM crmscope.transport_1h
+    WHERE {step_seconds:UInt32} >= 3600 AND t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')} AND ({agent:String} = '' OR agent_id = {agent:String})
+) AS m
 GROUP BY t
 ORDER BY t

@@ -12,7 +12,8 @@ use crmscope_proto::requests::RequestRow;
 use crmscope_proto::series::SeriesTable;
 use crmscope_proto::sketch::{INDEX_MAX, Sketch};
 use crmscope_proto::v1::{
-    Batch, ClockReading, DropRange, Heartbeat, LaneState, RulesState, SecurityEvent,
+    Batch, ChainHead, ClockReading, DropRange, Heartbeat, LaneState, RefusedRule, RulesState,
+    SecurityEvent,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -309,8 +310,17 @@ fn clock() -> impl Strategy<Value = ClockReading> {
     })
 }
 
+fn chain_head() -> impl Strategy<Value = ChainHead> {
+    (figure(), any::<i64>(), any::<[u8; 32]>()).prop_map(|(sequence, created_ms, link)| ChainHead {
+        sequence,
+        created_ms,
+        link: link.to_vec(),
+    })
+}
+
 fn lane_state() -> impl Strategy<Value = LaneState> {
-    (any::<i32>(), vec(figure(), 6)).prop_map(|(lane, figures)| LaneState {
+    let chain = proptest::option::of(chain_head());
+    (any::<i32>(), vec(figure(), 6), chain).prop_map(|(lane, figures, chain)| LaneState {
         lane,
         next_sequence: figures[0],
         acked_sequence: figures[1],
@@ -318,6 +328,7 @@ fn lane_state() -> impl Strategy<Value = LaneState> {
         queued_bytes: figures[3],
         dropped_batches: figures[4],
         dropped_items: figures[5],
+        chain,
     })
 }
 
@@ -331,8 +342,27 @@ fn rules_state() -> impl Strategy<Value = RulesState> {
             refused,
             matched_events: figures[2],
             unnamed_rules: figures[3],
+            takes_delivered: rules % 2 == 0,
+            delivered_version: figures[1],
+            delivered_attempted_version: figures[2],
+            delivered_rules: usable_rules,
         }
     })
+}
+
+fn refused_rule() -> impl Strategy<Value = RefusedRule> {
+    (
+        any::<bool>(),
+        any::<String>(),
+        any::<u32>(),
+        any::<String>(),
+    )
+        .prop_map(|(delivered, file, line, reason)| RefusedRule {
+            delivered,
+            file,
+            line,
+            reason,
+        })
 }
 
 /// Any heartbeat.
@@ -345,6 +375,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         any::<[bool; 2]>(),
         0..7,
         proptest::option::of(rules_state()),
+        vec(refused_rule(), 0..3),
     )
         .prop_map(
             |(
@@ -355,6 +386,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                 [goodbye, host_stops],
                 spool_state,
                 rules,
+                refused_rules,
             )| {
                 Heartbeat {
                     clock,
@@ -369,6 +401,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                     spool_state,
                     host_stops,
                     rules,
+                    refused_rules,
                 }
             },
         )

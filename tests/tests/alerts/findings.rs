@@ -60,6 +60,23 @@ fn events(stack: &Stack, rule: &str, source: &str, user: &str, times: &[i64]) {
     );
 }
 
+/// Stores an export beyond what baselines let pass of who never exported.
+fn export(stack: &Stack, at_ms: i64) {
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO security_events (event_id, ts, agent_id, kind, service, user, source_address, status_id, count, records) \
+             VALUES (generateUUIDv4(), fromUnixTimestamp64Milli(toInt64({at_ms}), 'UTC'), 'web-00', 'data_export', 'crm', 'carol', '192.0.2.6', 1, 1, 20000)"
+        ),
+    );
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO baseline_arrivals (user, t) VALUES ('carol', toStartOfHour(fromUnixTimestamp64Milli(toInt64({at_ms}), 'UTC')))"
+        ),
+    );
+}
+
 /// Key, first and last firing and events of each finding of a rule that is its own, in order.
 fn wait_findings(stack: &Stack, rule: &str, want: &[String]) {
     let sql = format!(
@@ -158,6 +175,7 @@ fn findings_are_the_same_in_whatever_order_events_come_and_are_told_once() {
         &[start, start + 9_000, start + 19_000],
     );
     events(&stack, "audit_stopped", "", "", &[start]);
+    export(&stack, start);
     let whole = at("192.0.2.4", &first, &last, 9);
     let alone = |of: usize| at(orders[of].0, orders[of].1[0], orders[of].1[0], 3);
     wait_findings(
@@ -166,12 +184,15 @@ fn findings_are_the_same_in_whatever_order_events_come_and_are_told_once() {
         &[alone(0), alone(1), alone(2), whole.clone()],
     );
     wait_findings(&stack, "audit_stopped", &[format!(" {start} {start} 1")]);
+    let exported = |events: u32| [format!("carol {start} {start} {events}")];
+    wait_findings(&stack, "baseline.export_volume", &exported(1));
     let told = "SELECT count() FROM notifications WHERE kind = 'security_finding' AND phase = 'firing' AND outcome = 'delivered'";
-    stack.wait_number("five to be told", told, |count| count == 5);
+    stack.wait_number("six to be told", told, |count| count == 6);
 
     // Whoever looks is killed; more comes meanwhile.
     stack.collector.as_mut().unwrap().kill();
     step(&stack, 1);
+    export(&stack, start);
     stack.start_collector();
     let (one, two) = (
         at("192.0.2.1", &first, &first, 3),
@@ -186,7 +207,8 @@ fn findings_are_the_same_in_whatever_order_events_come_and_are_told_once() {
     ]
     .concat();
     wait_findings(&stack, "bursts", &want);
-    stack.wait_number("two more to be told", told, |count| count == 7);
+    wait_findings(&stack, "baseline.export_volume", &exported(2));
+    stack.wait_number("two more to be told", told, |count| count == 8);
 
     // What comes last joins what was two; a rule that is new looks at what is there.
     write("users.yml", USERS);
@@ -205,6 +227,7 @@ fn findings_are_the_same_in_whatever_order_events_come_and_are_told_once() {
 
     // Nobody was told twice, and nobody of what is low.
     let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut of_baselines = 0;
     for request in hook.requests() {
         for one in request.body["incidents"].as_array().unwrap() {
             if one["labels"]["rule"].is_null() {
@@ -212,12 +235,18 @@ fn findings_are_the_same_in_whatever_order_events_come_and_are_told_once() {
             }
             assert_eq!(request.body["severity"], "critical");
             assert!(!one.to_string().contains("\\r"), "{one}");
+            if one["labels"]["rule"] == "baseline.export_volume" {
+                assert_eq!(request.body["phase"], "firing");
+                assert_eq!(one["labels"]["user"], "carol", "{one}");
+                of_baselines += 1;
+            }
             let id = one["incident_id"].as_str().unwrap().to_owned();
             let phase = request.body["phase"].as_str().unwrap().to_owned();
             *times.entry((id, phase)).or_default() += 1;
         }
     }
-    assert_eq!(times.len(), 7 + 2, "{times:#?}");
+    assert_eq!(times.len(), 8 + 2, "{times:#?}");
+    assert_eq!(of_baselines, 1);
     assert!(times.values().all(|&times| times == 1), "{times:#?}");
 
     check_shown(&stack, rules.path());
@@ -231,7 +260,7 @@ fn check_shown(stack: &Stack, rules: &Path) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 4 + 1 + 1, "{said}");
+    assert_eq!(lines.len(), 4 + 1 + 1 + 1, "{said}");
     let found = lines
         .iter()
         .find(|line| line["key"]["source_address"] == "192.0.2.1")
@@ -243,7 +272,7 @@ fn check_shown(stack: &Stack, rules: &Path) {
     assert_eq!(found["hosts"], serde_json::json!(["web-00", "web-01"]));
     assert_eq!(found["users_total"], 3);
     let (code, said) = collector(stack, &["findings", "--open"]);
-    assert_eq!((code, said.lines().count()), (0, 1 + 6), "{said}");
+    assert_eq!((code, said.lines().count()), (0, 1 + 7), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
 
     let directory = rules.to_str().unwrap();
@@ -263,11 +292,16 @@ fn check_shown(stack: &Stack, rules: &Path) {
 
     assert_eq!(
         rolled_up(stack, "rule"),
-        ["audit_stopped", "bursts", "spraying"]
+        [
+            "audit_stopped",
+            "baseline.export_volume",
+            "bursts",
+            "spraying"
+        ]
     );
     assert_eq!(rolled_up(stack, "host"), ["web-00", "web-01"]);
     assert_eq!(rolled_up(stack, "network"), ["192.0.2.0/24"]);
     let users = rolled_up(stack, "user");
-    assert_eq!(users.len(), 3, "{users:?}");
-    assert_eq!(&users[..2], ["anna", "bert"]);
+    assert_eq!(users.len(), 4, "{users:?}");
+    assert_eq!(&users[..3], ["anna", "bert", "carol"]);
 }

@@ -31,8 +31,11 @@ fn beats(stack: &Stack) -> u64 {
 /// Waits until some more are stored, so that what was before is behind.
 fn settle(stack: &Stack) {
     let before = beats(stack);
+    // However long storing takes: both times are of this machine's clock.
     let sql = format!(
-        "SELECT count() FROM heartbeats WHERE agent_id = '{AGENT}' AND received_at > now64(3) - 1.5"
+        "SELECT count() FROM heartbeats WHERE agent_id = '{AGENT}' \
+         AND toUnixTimestamp64Milli(received_at) > {} AND received_at < ts + toIntervalMillisecond(1500)",
+        now_ms()
     );
     stack.wait_number("beats that come in time", &sql, |fresh| {
         fresh > 0 && beats(stack) >= before + 4

@@ -62,6 +62,82 @@ fn beats(
     );
 }
 
+/// The heartbeats of an hour of a host whose clock is behind by so many seconds, which was measured.
+fn beats_by_a_slow_clock(stack: &Stack, agent: &str, from: i64, behind: i64) {
+    let at = |second: &str| format!("fromUnixTimestamp64Milli(toInt64(1000 * ({second})), 'UTC')");
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO heartbeats (agent_id, boot_id, start_id, spool_id, ts, boottime_ms, monotonic_ms, beat, clock_offset_ms, received_at, sequence) \
+             SELECT '{agent}', toUUID('00000000-0000-0000-0001-000000000009'), toUUID('00000000-0000-0000-0002-000000000009'), \
+             toUUID('00000000-0000-0000-0003-000000000009'), {}, 10000 * number, 10000 * number, number, {}, {}, number FROM numbers(361)",
+            at(&format!("{from} - {behind} + 10 * number")),
+            1000 * behind,
+            at(&format!("{from} + 10 * number")),
+        ),
+    );
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO arrivals (agent_id, start_id, beat, received_at, late_ms) \
+             SELECT '{agent}', toUUID('00000000-0000-0000-0002-000000000009'), number, {}, 0 FROM numbers(361)",
+            at(&format!("{from} + 10 * number")),
+        ),
+    );
+}
+
+#[test]
+fn a_host_whose_clock_is_days_behind_is_seen() {
+    let stack = Stack::start();
+    let from = now_ms() / 1000 / HOUR_S * HOUR_S - 5 * HOUR_S;
+    let hosts = [
+        ("right", 0),
+        ("hours", 30 * HOUR_S),
+        ("days", 5 * 24 * HOUR_S),
+        ("weeks", 20 * 24 * HOUR_S),
+    ];
+    for (agent, behind) in hosts {
+        beats_by_a_slow_clock(&stack, agent, from, behind);
+    }
+    let (from, to) = (moment(&stack, from), moment(&stack, from + HOUR_S));
+    let asked = ["availability", "--json", "--from", &from, "--to", &to];
+    let (code, said) = collector(&stack.path("collector.toml"), &asked);
+    assert_eq!(code, 0, "{said}");
+    let reports: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (agent, _) in hosts {
+        let report = reports
+            .iter()
+            .find(|report| report["agent_id"] == agent)
+            .unwrap();
+        for part in ["server", "agent"] {
+            assert_eq!(report[part]["low"].as_f64(), Some(1.0), "{agent}: {said}");
+        }
+    }
+    // Whose clock is off is asked of those that are heard now, whatever their clocks say.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/clickhouse/queries");
+    let sql = fs::read_to_string(folder.join("clock_offsets.sql")).unwrap();
+    let sql = sql
+        .replace("{agent:String}", "''")
+        .replace("{seconds:UInt32}", "36000");
+    let told: Vec<String> = stack
+        .query(&format!(
+            "SELECT concat(toString(agent_id), ' ', toString(ifNull(collector_offset_ms, -1))) FROM ({sql})"
+        ))
+        .unwrap();
+    assert_eq!(
+        told,
+        [
+            "weeks 1728000000",
+            "days 432000000",
+            "hours 108000000",
+            "right 0"
+        ]
+    );
+}
+
 /// A moment as arguments have it.
 pub(crate) fn moment(stack: &Stack, unix_s: i64) -> String {
     let sql = format!("SELECT formatDateTime(toDateTime({unix_s}, 'UTC'), '%F %T', 'UTC')");

@@ -11,10 +11,12 @@
 mod faults;
 mod hours;
 mod maintenance;
+mod many;
 mod objectives;
 mod path;
 mod services;
 mod takeover;
+mod top;
 mod watch;
 
 use std::path::Path;

@@ -115,6 +115,7 @@ pub(crate) fn judged_anew(stack: &Stack, origin: i64) {
     assert_eq!(report["answered"]["outages"].as_array().unwrap().len(), 2);
     assert_eq!(report["answered"]["mttr_ms"], 310_000);
     assert_eq!(report["everywhere"]["outages"].as_array().unwrap().len(), 3);
+    named(stack, origin, &report);
     // The figures need no runs any more, and whatever the steps, the time is the same.
     execute(stack, "TRUNCATE TABLE probe_raw");
     assert_eq!(availability(stack, origin, &[]).first(), Some(&report));
@@ -127,6 +128,64 @@ pub(crate) fn judged_anew(stack: &Stack, origin: i64) {
         assert!(step != "hour" || short == Some([3_580, 20, 0]), "{short:?}");
     }
     maintained(stack, origin);
+}
+
+/// Outages name what failed in them, by how many agents.
+fn named(stack: &Stack, origin: i64, report: &Value) {
+    let failed = |part: &str| -> Vec<(String, u64, u64)> {
+        let outages = report[part]["outages"].as_array().unwrap().iter();
+        let targets = outages.flat_map(|outage| outage["failed_targets"].as_array().unwrap());
+        let number = |target: &Value, name: &str| target[name].as_u64().unwrap();
+        targets
+            .map(|target| {
+                let name = target["target"].as_str().unwrap().to_owned();
+                (
+                    name,
+                    number(target, "failed_runs"),
+                    number(target, "agents"),
+                )
+            })
+            .collect()
+    };
+    let page = |runs, agents| ("page".to_owned(), runs, agents);
+    // One run of each; ten minutes of one; and five minutes of one, where the other got an answer.
+    let (short, late, partly) = (page(2, 2), page(30, 1), page(15, 1));
+    assert_eq!(failed("answered"), [short.clone(), late.clone()]);
+    assert_eq!(failed("everywhere"), [short, partly, late]);
+    // What is in names is text.
+    let at = origin + 11 * HOUR_S;
+    execute(
+        stack,
+        &format!(
+            "INSERT INTO probe_raw (agent_id, target, service, kind, ts, interval_ms, up) \
+             SELECT 'web-02', concat('\\x1b]0;', toString(number), '\\n  down ever since'), 'crm', 'http', \
+             fromUnixTimestamp64Milli(toInt64({at}000), 'UTC'), 1, number = 0 FROM numbers(9)"
+        ),
+    );
+    let (from, to) = (
+        moment(stack, origin),
+        moment(stack, origin + HOURS * HOUR_S),
+    );
+    let asked = [
+        "availability",
+        "--by",
+        "service",
+        "--from",
+        &from,
+        "--to",
+        &to,
+    ];
+    let (code, said) = collector(&stack.path("collector.toml"), &asked);
+    println!("{said}");
+    let want = ": page (30 failed runs of 1 agent), \\u{1b}]0;1\\n  down ever since (1 failed run of 1 agent), ";
+    assert!(code == 0 && said.contains(want), "{said}");
+    assert!(
+        said.contains(", 4 more\n") && !said.contains('\u{1b}'),
+        "{said}"
+    );
+    execute(stack, "DELETE FROM probe_raw WHERE target != 'page'");
+    execute(stack, "DELETE FROM probe_1m WHERE target != 'page'");
+    execute(stack, "DELETE FROM probe_1h WHERE target != 'page'");
 }
 
 /// Maintenance of the service takes the late outage out, and the hosts know nothing of it.

@@ -177,7 +177,7 @@ fn files_that_change_are_read_and_what_cannot_be_taken_changes_nothing() {
         directories: vec![folder.path().join("rules")],
         ..Config::default()
     };
-    let rules = Rules::new(&config, surroundings());
+    let rules = Rules::new(&config, None, surroundings());
     rules.look(false);
     assert!(rules.current().is_none());
     let state = || {
@@ -235,14 +235,14 @@ fn rules_that_are_off_or_missing_are_nothing() {
         directories: vec![PathBuf::from("/nonexistent/crmscope")],
         ..Config::default()
     };
-    let rules = Rules::new(&missing, surroundings());
+    let rules = Rules::new(&missing, None, surroundings());
     rules.look(false);
     assert!(rules.current().is_none() && rules.state().is_some());
     let off = Config {
         enabled: false,
         ..Config::default()
     };
-    let rules = Rules::new(&off, surroundings());
+    let rules = Rules::new(&off, None, surroundings());
     rules.look(true);
     assert!(rules.current().is_none() && rules.state().is_none());
 }

@@ -1,7 +1,9 @@
 //! What rules say of events, what is refused, and what hostile rules and lines cost.
 
+mod delivered;
 mod hostile;
 mod loading;
+mod local;
 mod sieve;
 
 use std::fs;
@@ -23,6 +25,7 @@ pub(super) fn surroundings() -> Surroundings {
         host: "app-01".to_owned(),
         products: vec!["nginx".to_owned(), "odoo".to_owned()],
         reads_access_logs: true,
+        ..Surroundings::default()
     }
 }
 

@@ -108,6 +108,15 @@ fn rules_without_a_text_or_a_status_are_told() {
             false,
         ),
         ("  a:\n    cs-uri: null\n  condition: a", true),
+        // When it happened stands in no text of the line.
+        (
+            "  a:\n    local_time|hour: [22, 23]\n    local_weekday: sunday\n  condition: a",
+            true,
+        ),
+        (
+            "  a:\n    cs-uri|contains: abc\n  b:\n    local_time|hour: 23\n  c:\n    local_weekday: sunday\n  condition: a and (b or c)",
+            false,
+        ),
         ("  a:\n    cs-uri|contains: 'ümläut'\n  condition: a", true),
         ("  a:\n    cs-uri|contains: 'ümlaut'\n  condition: a", false),
     ] {
@@ -141,8 +150,14 @@ fn any_detection() -> impl Strategy<Value = String> {
             format!("    {field}|{modifier}: [{}]\n", words.join(", "))
         },
     );
-    let status =
-        prop::sample::select(&["", "    sc-status: 404\n", "    sc-status: [401, 429]\n"][..]);
+    let status = prop::sample::select(
+        &[
+            "",
+            "    sc-status: 404\n",
+            "    sc-status: [401, 429]\n",
+            "    local_time|hour: [1, 2]\n",
+        ][..],
+    );
     let condition = prop::sample::select(
         &[
             "a and b",
@@ -171,6 +186,7 @@ proptest! {
         agent in prop::sample::select(&WORDS[..]),
         upper in any::<bool>(),
         status in prop::sample::select(&[200_u16, 401, 404, 429][..]),
+        hour in 0..4_i64,
     ) {
         let rules: Vec<String> = detections
             .iter()
@@ -190,6 +206,7 @@ proptest! {
         record.text(&["cs-uri-query"], query);
         record.text(&["cs-user-agent"], agent);
         record.number(&["sc-status"], status.into());
+        record.happened(hour * 3_600_000, set.clock());
         let matched = matches(&set, Class::Web, "nginx", &record);
         let passes = set.sieve().unwrap().lets_through(line.as_bytes(), target.as_bytes(), status, &mut Vec::new());
         prop_assert!(passes || matched.is_empty(), "{line}: {matched:?}");

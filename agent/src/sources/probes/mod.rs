@@ -19,7 +19,7 @@ mod place;
 mod target;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(in crate::sources) mod tls;
 
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Nothing of it is set up before the first run of an https target. There is no way to trust
 //! everybody: a certificate of one's own belongs into `server_ca_file`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -21,7 +21,7 @@ const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What a target needs for TLS.
 #[derive(Clone, Debug)]
-pub(super) struct Trust {
+pub(in crate::sources) struct Trust {
     config: ClientConfig,
     verifier: Arc<WebPkiServerVerifier>,
     /// Certificates of the file, which are trusted as they are too.
@@ -60,7 +60,8 @@ pub(super) async fn trust(
     Ok(trust)
 }
 
-fn of_file(path: &PathBuf) -> Result<Trust, String> {
+/// Trust in the certificates of a file; the error says what to do.
+pub(in crate::sources) fn of_file(path: &Path) -> Result<Trust, String> {
     let wrong = |what: &dyn std::fmt::Display| {
         format!(
             "server_ca_file {}: {what}; use certificates in PEM that the agent's user can read",
@@ -87,7 +88,8 @@ fn of_file(path: &PathBuf) -> Result<Trust, String> {
     Trust::new(roots, certificates)
 }
 
-fn of_system() -> Result<Trust, String> {
+/// Trust in the system's certificates; the error says what to do.
+pub(in crate::sources) fn of_system() -> Result<Trust, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
@@ -125,6 +127,14 @@ impl Trust {
     /// Whether it rests on the system's certificates, not on a file.
     pub(super) fn is_of_system(&self) -> bool {
         self.pinned.is_empty()
+    }
+
+    /// Settings of a connection that is no probe, with other protocols offered.
+    pub(in crate::sources) fn connection_for(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+        let (config, _) = self.connection();
+        let mut config = Arc::unwrap_or_clone(config);
+        config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
+        Arc::new(config)
     }
 
     /// Settings of one connection, and where its chain is recorded.

@@ -84,7 +84,7 @@ impl Matches {
             product: reading.format.name(),
             service: reading.service,
         };
-        let record = web.record(reading.service, set.host());
+        let record = web.record(reading.service, set);
         if let Some(matched) = set.evaluate(&origin, &record) {
             self.rules.count(&matched);
             self.hold(&web, parsed.time_ms, matched, reading);

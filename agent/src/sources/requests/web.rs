@@ -12,7 +12,7 @@ use super::config::Format;
 use super::line::{Line, Request};
 use super::network::{Network, Prefixes};
 use super::route::{self, METHODS};
-use crate::rules::Record;
+use crate::rules::{Record, RuleSet};
 
 /// What a line holds beside what is counted.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ struct Extra<'a> {
 /// A request, its texts as rules and people read them.
 #[derive(Debug)]
 pub(super) struct WebLine<'a> {
+    time_ms: i64,
     line: Cow<'a, str>,
     target: Cow<'a, str>,
     pub(super) method: &'static str,
@@ -68,6 +69,7 @@ impl<'a> WebLine<'a> {
             false => network.to_string(),
         };
         Self {
+            time_ms: parsed.time_ms,
             line: text,
             target: String::from_utf8_lossy(target_of(&parsed.request)),
             method: METHODS[usize::from(route::target_of(&parsed.request).method)],
@@ -83,8 +85,9 @@ impl<'a> WebLine<'a> {
     }
 
     /// As rules see it.
-    pub(super) fn record<'r>(&'r self, service: &'r str, host: &'r str) -> Record<'r> {
+    pub(super) fn record<'r>(&'r self, service: &'r str, set: &'r RuleSet) -> Record<'r> {
         let mut record = Record::of(&self.line, false);
+        record.happened(self.time_ms, set.clock());
         let target = self.target.split('#').next().unwrap_or_default();
         let (stem, query) = target.split_once('?').unwrap_or((target, ""));
         record.text(&["cs-uri", "c-uri", "url.original"], target);
@@ -118,7 +121,7 @@ impl<'a> WebLine<'a> {
         record.text(&["kind", "event.action"], "web_request");
         record.text(&["event.category"], "web");
         record.text(&["service", "process.name"], service);
-        record.text(&["host.name"], host);
+        record.text(&["host.name"], set.host());
         record.text(&["message"], &self.line);
         record
     }

@@ -8,6 +8,8 @@ pub use super::journal::fuzzing::watch as watch_journal;
 use super::logs::FollowedLog;
 use super::logs::config::{Condition, KindOf};
 use super::logs::sink::LogSink;
+pub use super::polled::sql::read_messages as read_database;
+use super::polled::{hubspot, salesforce};
 use super::rules::Asking;
 use super::sink::Sink;
 use super::{Fields, LogConfig, LogFormat};
@@ -177,6 +179,15 @@ fn read_lines(log: FollowedLog, lines: &[&[u8]], held: &mut Vec<SecurityRow>) {
     for line in lines {
         sink.line(0, line);
     }
+}
+
+/// Any bytes as what services answer.
+///
+/// # Panics
+/// When something does not hold that must.
+pub fn read_services(data: &[u8]) {
+    salesforce::read_answers(data);
+    hubspot::read_pages(data);
 }
 
 /// What holds of the events of so many lines.

@@ -5,7 +5,7 @@
 //! 4 password reset, 6 delete, 9 lock), 3002 Authentication (1 logon, 2 logoff), 3003 Authorize
 //! Session (1 assign privileges), 3006 Group Management (3 add user, 4 remove user, 5 delete,
 //! 6 create), 4002 HTTP Activity (1 connect,
-//! 2 delete, 3 get, 4 head, 5 options, 6 post, 7 put, 8 trace), 6001 Web Resources Activity (7 export), 6002 Application Lifecycle (3 start, 4 stop);
+//! 2 delete, 3 get, 4 head, 5 options, 6 post, 7 put, 8 trace), 6001 Web Resources Activity (4 delete, 7 export), 6002 Application Lifecycle (3 start, 4 stop);
 //! 99 is an activity that the class does not number.
 //!
 //! Severity: 1 for what is as it should be (logins that succeed, ends of sessions, commands that
@@ -108,6 +108,8 @@ kinds! {
     AppLogout = "app_logout", 3002, 2;
     /// Records left an application as a file; `records` says how many.
     DataExport = "data_export", 6001, 7;
+    /// Records were deleted in an application; `records` says how many.
+    DataDelete = "data_delete", 6001, 4;
 
     /// auditd's view of a login.
     AuditLogin = "audit_login", 3002, 1;
@@ -148,10 +150,11 @@ kinds! {
 
 impl Kind {
     /// What logs of applications may tell.
-    pub(super) const OF_APPLICATIONS: [Self; 12] = [
+    pub(super) const OF_APPLICATIONS: [Self; 13] = [
         Self::AppLogin,
         Self::AppLogout,
         Self::DataExport,
+        Self::DataDelete,
         Self::AccountCreated,
         Self::AccountDeleted,
         Self::AccountChanged,

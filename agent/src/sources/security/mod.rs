@@ -22,6 +22,7 @@ mod journal;
 mod kind;
 mod logs;
 mod message;
+pub mod polled;
 mod privileges;
 mod reading;
 mod rules;

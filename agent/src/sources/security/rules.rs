@@ -39,7 +39,7 @@ impl<'a> Asking<'a> {
             product,
             service: &row.service,
         };
-        let record = record(row, set.host(), class, line);
+        let record = record(row, set, class, line);
         let Some(matched) = set.evaluate(&origin, &record) else {
             return;
         };
@@ -49,9 +49,10 @@ impl<'a> Asking<'a> {
     }
 }
 
-fn record<'a>(row: &'a SecurityRow, host: &'a str, class: Class, line: &'a str) -> Record<'a> {
+fn record<'a>(row: &'a SecurityRow, set: &'a RuleSet, class: Class, line: &'a str) -> Record<'a> {
     let event = &row.event;
     let mut record = Record::of(line, class == Class::Audit);
+    record.happened(event.time_ms, set.clock());
     record.text(&["kind", "event.action"], &row.kind);
     record.text(&["service", "process.name"], &row.service);
     record.text(&["method"], &row.method);
@@ -69,7 +70,7 @@ fn record<'a>(row: &'a SecurityRow, host: &'a str, class: Class, line: &'a str) 
         );
     }
     record.text(&["detail"], &event.detail);
-    record.text(&["host.name"], host);
+    record.text(&["host.name"], set.host());
     record.text(&["message"], line);
     record.number(&["records"], event.records);
     record.number(&["count"], event.count.into());

@@ -17,6 +17,36 @@ pub(crate) struct Civil {
 }
 
 impl Civil {
+    /// Of `2026-11-25 09:48:55`, with one of `separators` between date and time.
+    pub(crate) fn dashed(text: &[u8; 19], separators: &[u8]) -> Option<Self> {
+        let [_, _, _, _, a, _, _, b, _, _, c, _, _, d, _, _, e, _, _] = *text;
+        if [a, b, d, e] != *b"--::" || !separators.contains(&c) {
+            return None;
+        }
+        Some(Self {
+            year: digits(text.get(..4)?)?,
+            month: digits(text.get(5..7)?)?,
+            day: digits(text.get(8..10)?)?,
+            hour: digits(text.get(11..13)?)?,
+            minute: digits(text.get(14..16)?)?,
+            second: digits(text.get(17..)?)?,
+        })
+    }
+
+    /// Of what [`Civil::utc_ms`] gives, without its fraction of a second.
+    pub(crate) fn of_ms(civil_ms: i64) -> Self {
+        let (year, month, day) = civil_from_days(civil_ms.div_euclid(DAY_MS));
+        let second_of_day = civil_ms.rem_euclid(DAY_MS) / 1000;
+        Self {
+            year,
+            month,
+            day,
+            hour: second_of_day / 3600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+        }
+    }
+
     /// As if the zone were UTC, ms. `None` when there is no such moment; second 60 is a leap second.
     pub(crate) fn utc_ms(self) -> Option<i64> {
         let valid = (1..=12).contains(&self.month)
@@ -43,18 +73,32 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// Year, month and day of a day since 1970-01-01.
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    // Leap days are taken out, so that years are of one length.
+    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = (months_since_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
 /// Year of a Unix time, UTC.
 pub(crate) fn year_of(unix_ms: i64) -> i64 {
-    let days = unix_ms.div_euclid(DAY_MS);
-    // A first guess is off by one at most.
-    let mut year = 1970 + days.div_euclid(365) - days.div_euclid(365) / 1461;
-    while days_from_civil(year, 1, 1) > days {
-        year -= 1;
-    }
-    while days_from_civil(year + 1, 1, 1) <= days {
-        year += 1;
-    }
-    year
+    civil_from_days(unix_ms.div_euclid(DAY_MS)).0
+}
+
+/// Day of the week, from 0 for Monday.
+pub(crate) fn weekday(civil_ms: i64) -> usize {
+    // 1970 began on a Thursday.
+    let day = (civil_ms.div_euclid(DAY_MS) + 3).rem_euclid(7);
+    usize::try_from(day).unwrap_or(0)
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -110,6 +154,14 @@ pub(crate) fn zone_ms(text: &[u8]) -> Option<i64> {
         b'+' => Some(offset),
         b'-' => Some(-offset),
         _ => None,
+    }
+}
+
+/// The same, or without minutes, such as `+02`, as PostgreSQL writes it.
+pub(crate) fn short_zone_ms(text: &[u8]) -> Option<i64> {
+    match text {
+        [sign @ (b'+' | b'-'), a, b] => zone_ms(&[*sign, *a, *b, b'0', b'0']),
+        _ => zone_ms(text),
     }
 }
 
@@ -180,6 +232,28 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_what_it_was_made_of() {
+        // Each day of eight centuries, at some second of it.
+        for day in -150_000..150_000_i64 {
+            let moment_ms = day * DAY_MS + day.rem_euclid(86_400) * 1000;
+            let civil = Civil::of_ms(moment_ms + 999);
+            assert_eq!(civil.utc_ms(), Some(moment_ms), "{civil:?}");
+        }
+        for (moment_ms, of_week) in [
+            (0, 3),
+            (-1, 2),
+            (1_795_392_000_000, 0),
+            (1_795_391_999_999, 6),
+        ] {
+            assert_eq!(weekday(moment_ms), of_week, "{moment_ms}");
+        }
+        // A log may say any time.
+        for moment_ms in [i64::MIN, i64::MAX] {
+            let _ = (Civil::of_ms(moment_ms), weekday(moment_ms));
+        }
+    }
+
+    #[test]
     fn zones() {
         assert_eq!(zone_ms(b"+0000"), Some(0));
         assert_eq!(zone_ms(b"Z"), Some(0));
@@ -187,5 +261,9 @@ mod tests {
         assert_eq!(zone_ms(b"+05:45"), Some(20_700_000));
         assert_eq!(zone_ms(b"+2x00"), None);
         assert_eq!(zone_ms(b"+9900"), None);
+        assert_eq!(zone_ms(b"+02"), None);
+        assert_eq!(short_zone_ms(b"+02"), Some(7_200_000));
+        assert_eq!(short_zone_ms(b"-0730"), Some(-27_000_000));
+        assert_eq!(short_zone_ms(b"x02"), None);
     }
 }

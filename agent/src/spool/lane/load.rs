@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crmscope_proto::Lane;
-use crmscope_proto::v1::{DropRange, DropReason};
+use crmscope_proto::chain::Head;
+use crmscope_proto::v1::{ChainHead, DropRange, DropReason};
 
 use super::drops::Gaps;
 use super::state::{self, Found, State};
 use super::tail::Tail;
 use super::{Cursor, LaneSpool};
+use crate::spool::batches::head_of_encoded;
 use crate::spool::damage::Piece;
 use crate::spool::disk::Disk;
 use crate::spool::record::SEQUENCE_MAX;
@@ -77,6 +79,7 @@ impl LaneSpool {
             active: None,
             unnamed: false,
             next_sequence: 1,
+            head: stored.head,
             acked_sequence: stored.acked_sequence,
             settled_sequence: stored.settled_sequence,
             reported: stored.reported,
@@ -175,6 +178,14 @@ impl LaneSpool {
             if damage.first_batch.is_none() {
                 damage.first_batch = scan.first_batch;
             }
+            // A record that is newer than the state knows more, also where it belongs to no chain: an
+            // agent of an earlier version made it.
+            if let (Some(last), Some(batch)) = (last, &scan.last_batch)
+                && self.lane == Lane::Security
+                && self.head.is_none_or(|head| head.sequence < last)
+            {
+                self.head = head_of_encoded(batch);
+            }
             damage.last_batch = scan.last_batch.or(damage.last_batch.take());
             let waiting = |&(sequence, _): &(u64, Vec<u8>)| sequence > self.settled_sequence;
             let drops = scan.drops.into_iter().filter(waiting);
@@ -221,6 +232,19 @@ impl LaneSpool {
         (self.skipped, self.unsaved) = (true, true);
         if let Err(error) = self.write_state() {
             self.trouble = Some(error);
+        }
+    }
+
+    /// Takes over the chain's head as something else on the disk says it, where the lane lost its own.
+    pub(in crate::spool) fn was_head(&mut self, head: Option<&ChainHead>) {
+        let head = head.and_then(|head| Head::from_wire(head).ok());
+        let newer = |head: &Head| {
+            // A number that is given out again gets another link.
+            head.sequence < self.next_sequence
+                && self.head.is_none_or(|own| own.sequence < head.sequence)
+        };
+        if let Some(head) = head.filter(newer) {
+            self.head = Some(head);
         }
     }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crmscope_proto::Lane;
+use crmscope_proto::chain::Head;
 use crmscope_proto::v1::{DropRange, LaneState};
 
 use super::damage::Piece;
@@ -43,6 +44,8 @@ pub(super) struct LaneSpool {
     /// Appended, and not durable yet.
     tail: Tail,
     next_sequence: u64,
+    /// Link of the newest batch, where the lane has a chain.
+    head: Option<Head>,
     /// Numbers below are not used again after a crash; 0 when those of the segments say it all.
     reserved_sequence: u64,
     acked_sequence: u64,
@@ -86,6 +89,11 @@ struct Cursor {
 impl LaneSpool {
     pub(super) const fn next_sequence(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// What the next batch of a chain follows.
+    pub(super) const fn head(&self) -> Option<Head> {
+        self.head
     }
 
     /// Where the lane's source stood when its newest kept batch was made.
@@ -296,6 +304,8 @@ impl LaneSpool {
         }
         self.reported.clear();
         (self.next_sequence, self.acked_sequence) = (1, 0);
+        // Another spool id, another chain.
+        self.head = None;
         self.settled_sequence = 0;
         self.acked_checkpoint.clone_from(&self.newest_checkpoint);
         self.write_state()
@@ -343,6 +353,7 @@ impl LaneSpool {
             queued_bytes: queued.map(|segment| segment.bytes).sum(),
             dropped_batches: self.dropped_batches,
             dropped_items: self.dropped_items,
+            chain: self.head.map(Head::to_wire),
         }
     }
 
@@ -353,6 +364,7 @@ impl LaneSpool {
             next_sequence: self.next_sequence.max(self.reserved_sequence),
             checkpoint: self.acked_checkpoint.clone(),
             reported: self.reported.clone(),
+            head: self.head,
         };
         let next_sequence = state.next_sequence;
         state::write(self.disk.as_ref(), &self.directory, state)?;

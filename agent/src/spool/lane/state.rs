@@ -1,15 +1,16 @@
 //! The small file with what a lane's segments do not say.
 //!
 //! It is a [`Record`]: sequence = the acknowledged one, time = the settled one, checkpoint = the
-//! position there, batch = the next sequence (8 bytes) and a payload with the ranges that are
-//! reported as dropped and lie above what is settled. It is replaced as a whole. Beside it lies `reserve`, a file of zeros that is
+//! position there, batch = the next sequence (8 bytes) and a message with the ranges that are
+//! reported as dropped and lie above what is settled, and the head of the lane's chain. It is replaced as a whole. Beside it lies `reserve`, a file of zeros that is
 //! given up when the disk is full: without a new state no segment may go, and without that a full
 //! disk would stay full.
 
 use std::io;
 use std::path::Path;
 
-use crmscope_proto::v1::{DropRange, Payload};
+use crmscope_proto::chain::Head;
+use crmscope_proto::v1::{ChainHead, DropRange};
 use prost::Message as _;
 
 use crate::spool::disk::{self, Disk, is_refusal, write_all_at};
@@ -21,6 +22,16 @@ const RESERVE: &str = "reserve";
 /// Room for the state of a lane that follows hundreds of logs.
 const RESERVE_BYTES: usize = 128 * 1024;
 
+/// What follows the next sequence. Earlier versions read and write a payload there, of which this has
+/// the field of drops.
+#[derive(Clone, PartialEq, prost::Message)]
+struct More {
+    #[prost(message, repeated, tag = "6")]
+    drops: Vec<DropRange>,
+    #[prost(message, optional, tag = "100")]
+    head: Option<ChainHead>,
+}
+
 /// What is stored.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -30,6 +41,7 @@ pub(super) struct State {
     pub(super) next_sequence: u64,
     pub(super) checkpoint: Vec<u8>,
     pub(super) reported: Vec<DropRange>,
+    pub(super) head: Option<Head>,
 }
 
 /// What was found.
@@ -51,14 +63,14 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
     let Parsed::Whole(record, _) = Record::parse(&bytes) else {
         return Ok(Found::Damaged(bytes));
     };
-    let (next_sequence, reported) = record.batch.split_at_checked(8).unwrap_or_default();
+    let (next_sequence, more) = record.batch.split_at_checked(8).unwrap_or_default();
     let next_sequence = next_sequence.try_into().map_or(1, u64::from_le_bytes);
     let settled_sequence = record.created_ms.cast_unsigned().max(record.sequence);
     if next_sequence > SEQUENCE_MAX + 1 || settled_sequence > SEQUENCE_MAX {
         return Ok(Found::Damaged(bytes));
     }
-    let mut reported =
-        Payload::decode(reported).map_or_else(|_| Vec::new(), |payload| payload.drops);
+    let More { drops, head } = More::decode(more).unwrap_or_default();
+    let mut reported = drops;
     reported.retain(|range| range.last_sequence <= SEQUENCE_MAX);
     Ok(Found::State(State {
         acked_sequence: record.sequence,
@@ -66,17 +78,18 @@ pub(super) fn read(disk: &dyn Disk, directory: &Path) -> io::Result<Found> {
         checkpoint: record.checkpoint,
         next_sequence,
         reported,
+        head: head.and_then(|head| Head::from_wire(&head).ok()),
     }))
 }
 
 /// Replaces the file. Durable before any segment it speaks of goes.
 pub(super) fn write(disk: &dyn Disk, directory: &Path, state: State) -> io::Result<()> {
-    let reported = Payload {
+    let more = More {
         drops: state.reported,
-        ..Payload::default()
+        head: state.head.map(Head::to_wire),
     };
     let mut batch = state.next_sequence.to_le_bytes().to_vec();
-    batch.extend(reported.encode_to_vec());
+    batch.extend(more.encode_to_vec());
     let record = Record {
         sequence: state.acked_sequence,
         created_ms: state.settled_sequence.cast_signed(),

@@ -141,6 +141,7 @@ impl LaneSpool {
             self.newest_checkpoint.clone_from(&last.checkpoint);
         }
         self.next_sequence = last.sequence + 1;
+        self.head = last.head.or(self.head);
     }
 
     /// When the oldest record that is not durable was appended; `None` when all are.

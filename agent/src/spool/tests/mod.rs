@@ -1,5 +1,6 @@
 //! The spool against a model in memory, and one test for each kind of damage.
 
+mod chain;
 mod corruption;
 mod crash;
 mod eviction;
@@ -362,7 +363,7 @@ fn when_full_the_oldest_goes_and_the_range_is_recorded_first() {
             .unwrap();
         appended += 200;
     }
-    let state = spool.states()[1];
+    let state = spool.states().swap_remove(1);
     let kept = spool
         .read(Lane::Requests, 0, usize::MAX, usize::MAX)
         .unwrap();

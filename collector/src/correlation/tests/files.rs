@@ -151,6 +151,8 @@ fn what_cannot_be_is_refused_with_the_reason() {
     assert!(refused.contains("neither id nor name"), "{refused}");
     let hostile = correlation(COUNT).replace("name: many", "name: \"a'b\\\\c\"");
     assert!(told(&hostile).unwrap_err().contains("does not fit"));
+    let taken = correlation(COUNT).replace("name: many", "name: baseline.new_network");
+    assert!(told(&taken).unwrap_err().contains("learned baselines"));
     let suppress = correlation(COUNT) + "suppress: soon\n";
     assert!(
         told(&suppress)

@@ -9,7 +9,7 @@ use super::super::rule::Rule;
 use super::event;
 
 /// The rules of agents that those over many events look at.
-const BASES: [&str; 14] = [
+const BASES: [&str; 15] = [
     "ssh_login_failed",
     "ssh_login_succeeded",
     "ssh_invalid_user",
@@ -18,6 +18,7 @@ const BASES: [&str; 14] = [
     "account_created",
     "admin_granted",
     "audit_stopped",
+    "data_deleted",
     "data_exported",
     "web_scan",
     "web_injection",
@@ -111,6 +112,11 @@ const EXAMPLES: &[(&str, &[Some], &[Some])] = &[
         "many_exports",
         &[("data_exported", 10, 0, 60, false)],
         &[("data_exported", 30, 0, 67, false)],
+    ),
+    (
+        "many_deletions",
+        &[("data_deleted", 20, 0, 30, false)],
+        &[("data_deleted", 60, 0, 32, false)],
     ),
     (
         "rate_limit_storm",

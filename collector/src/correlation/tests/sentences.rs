@@ -37,6 +37,13 @@ fn a_sentence_says_what_the_figures_are() {
 }
 
 #[test]
+fn names_keep_their_apostrophes_and_lose_what_moves_a_terminal() {
+    assert_eq!(finding::shown("O'Brien \"Bob\""), "O'Brien \"Bob\"");
+    assert_eq!(finding::shown("'\u{1b}['\n\\'"), "'\\u{1b}['\\n\\\\'");
+    assert_eq!(finding::shown("\"\u{202e}''"), "\"\\u{202e}''");
+}
+
+#[test]
 fn what_strangers_wrote_is_cut_and_escaped_and_labels_are_few() {
     let mut rule = rule(1, Kind::EventCount { at_least: 1 });
     rule.group_by = vec!["user".to_owned(), "level".to_owned()];

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::inventory::Inventory;
 use super::plan::Judged;
-use super::{cut, store};
+use super::{AT_ONCE, cut, store};
 use crate::clock::now_ms;
 use crate::error::{Code, Error};
 use crate::presence::evidence::{self, Asked, Host};
@@ -34,8 +34,6 @@ pub(super) const CLOCKS_MS: i64 = 600_000;
 const REMEMBERED_MS: i64 = 20 * 3_600_000;
 /// Hosts whose hours are one insert: as many inserts as hosts would be as many parts to merge.
 const HOSTS_MAX: usize = 200;
-/// Hosts whose heartbeats are read at once.
-const AT_ONCE: usize = 4;
 
 #[derive(Deserialize)]
 struct JudgedRow {
@@ -277,11 +275,11 @@ async fn judge(
     open_ms: i64,
 ) -> Result<store::Judgement, Error> {
     let range = asked.range_ms();
-    let before = store::read(storage, &host.agent_id, &range).await?;
+    let mut kept = store::read(storage, &[&host.agent_id], &range).await?;
     let intervals = evidence::timeline_of(storage, host, asked, watched).await?;
     Ok(store::Judgement {
         agent_id: host.agent_id.clone(),
         hours: cut(&intervals, range, open_ms),
-        before,
+        before: kept.remove(&host.agent_id).unwrap_or_default(),
     })
 }

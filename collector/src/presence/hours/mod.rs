@@ -7,16 +7,20 @@
 
 mod inventory;
 pub(crate) mod keeper;
+mod known;
 mod plan;
 pub(super) mod store;
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
+pub use self::known::{hosts_at_once, intervals};
 pub(super) use self::plan::hour;
-pub use self::store::intervals;
 use super::availability::{Times, reason_name};
 use super::timeline::{Interval, Reason, State};
+
+/// Hosts whose heartbeats are read at once.
+const AT_ONCE: usize = 4;
 
 /// An hour, ms.
 pub(super) const HOUR_MS: i64 = 3_600_000;

@@ -5,11 +5,9 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::plan::hour;
-use super::{HOUR_MS, Hour, claims, sums};
+use super::{Hour, claims, sums};
 use crate::error::{Code, Error};
 use crate::presence::availability::{Times, reason_name};
-use crate::presence::evidence::{self, Asked, Host};
 use crate::presence::timeline::{Interval, Reason, State};
 use crate::schema::queries::PRESENCE_HOURS;
 use crate::storage::Storage;
@@ -18,6 +16,7 @@ use crate::writer::native::Block;
 
 #[derive(Deserialize)]
 struct HourRow {
+    agent_id: String,
     t: i64,
     version: u64,
     open_ms: i64,
@@ -31,29 +30,41 @@ struct HourRow {
 
 /// An hour as it is kept.
 pub(super) struct Kept {
-    hour: Hour,
+    pub(super) hour: Hour,
     version: u64,
 }
 
-/// The hours that are judged of a host in whole hours, by their first ms.
+#[cfg(test)]
+impl Kept {
+    pub(super) const fn new(hour: Hour) -> Self {
+        Self { hour, version: 1 }
+    }
+}
+
+/// Hours of a host that are judged, by their first ms.
+pub(super) type KeptHours = BTreeMap<i64, Kept>;
+
+/// The hours that are judged of some hosts in whole hours.
 pub(super) async fn read(
     storage: &Storage,
-    agent_id: &str,
+    agents: &[&str],
     range: &Range<i64>,
-) -> Result<BTreeMap<i64, Kept>, Error> {
+) -> Result<BTreeMap<String, KeptHours>, Error> {
     let seconds = |ms: i64| format!("{:010}", ms.div_euclid(1000).max(0));
     let (from, to) = (seconds(range.start), seconds(range.end));
     let bind = |query: clickhouse::query::Query| {
-        let query = query.param("agent", agent_id);
+        let query = query.param("agents", agents);
         query.param("from", &from).param("to", &to)
     };
     let rows: Vec<HourRow> = storage.rows("presence_hours", PRESENCE_HOURS, bind).await?;
-    rows.into_iter()
-        .map(|row| {
-            let version = row.version;
-            parse(row).map(|hour| (hour.from_ms, Kept { hour, version }))
-        })
-        .collect()
+    let mut kept: BTreeMap<String, KeptHours> = BTreeMap::new();
+    for mut row in rows {
+        let (agent_id, version) = (std::mem::take(&mut row.agent_id), row.version);
+        let hour = parse(row)?;
+        let hours = kept.entry(agent_id).or_default();
+        hours.insert(hour.from_ms, Kept { hour, version });
+    }
+    Ok(kept)
 }
 
 fn parse(row: HourRow) -> Result<Hour, Error> {
@@ -93,7 +104,7 @@ fn parse(row: HourRow) -> Result<Hour, Error> {
 pub(super) struct Judgement {
     pub(super) agent_id: String,
     pub(super) hours: Vec<Hour>,
-    pub(super) before: BTreeMap<i64, Kept>,
+    pub(super) before: KeptHours,
 }
 
 impl Judgement {
@@ -234,49 +245,4 @@ pub(in crate::presence) fn named(
     let mut insert = Insert::new(table, &origin, rows, native);
     insert.token = format!("{}-{whose}-{:016x}", insert.token, fastrand::u64(..));
     insert
-}
-
-/// What is known of a host in the time that is asked for: from hours that are judged, where they are,
-/// and from the heartbeats elsewhere.
-///
-/// # Errors
-/// When ClickHouse does not answer.
-pub async fn intervals(
-    storage: &Storage,
-    host: &Host,
-    asked: &Asked,
-    watched: &[Range<i64>],
-) -> Result<Vec<Interval>, Error> {
-    let range = asked.range_ms();
-    let range = range.start.max(host.first_ms)..range.end.min(asked.now_ms);
-    if range.start >= range.end {
-        return Ok(Vec::new());
-    }
-    let judged = read(storage, &host.agent_id, &(hour(range.start)..range.end)).await?;
-    let mut intervals = Vec::new();
-    let mut at_ms = hour(range.start);
-    while at_ms < range.end {
-        if let Some(found) = judged.get(&at_ms) {
-            intervals.extend(found.hour.intervals.iter().cloned());
-            at_ms += HOUR_MS;
-            continue;
-        }
-        let until_ms = judged
-            .range(at_ms..)
-            .next()
-            .map_or(range.end, |(&from_ms, _)| from_ms);
-        let seconds = |ms: i64| ms.div_euclid(1000).max(0).unsigned_abs();
-        let asked = Asked {
-            from: seconds(at_ms),
-            to: seconds(until_ms + 999),
-            now_ms: asked.now_ms,
-        };
-        intervals.extend(evidence::timeline_of(storage, host, &asked, watched).await?);
-        at_ms = until_ms;
-    }
-    let until_ms = range.end.min(host.retired_at_ms.unwrap_or(i64::MAX));
-    Ok(crate::presence::timeline::clip(
-        intervals,
-        range.start..until_ms,
-    ))
 }

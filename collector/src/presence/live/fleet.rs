@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::fault::Fault;
 use super::host::{Host, Look};
-use super::mass::{Count, Limits, Mass};
+use super::mass::{Count, Limits, Mass, Quiet, Together};
 use super::{Arrival, State};
 use crate::alerts::Kind;
 use crate::presence::hosts::Expected;
@@ -150,7 +150,7 @@ impl Fleet {
         self.looked = now;
         let guarded = now < self.guarded_until;
         let mut faults = Vec::new();
-        let in_mass = match guarded {
+        let masses = match guarded {
             true => Vec::new(),
             false => self.masses((now, now_ms), &mut faults),
         };
@@ -160,13 +160,20 @@ impl Fleet {
             now_ms,
             guarded,
             in_mass: false,
+            may_be_in_mass: false,
             missing_after_ms: ms(self.config.missing_after_ms),
             stopped_after: Duration::from_millis(self.config.stopped_after_ms),
         };
         let mut changes = Vec::new();
         for host in self.hosts.values_mut() {
-            let of_mass = |group: &String| group.is_empty() || *group == host.expected.host_group;
-            look.in_mass = in_mass.iter().any(of_mass) && host.witness(now_ms, now) == Some(true);
+            let is_silent = host.witness(now_ms, now) == Some(Quiet::Silent);
+            let of_host = |(group, _): &&(String, Together)| {
+                group.is_empty() || *group == host.expected.host_group
+            };
+            let together = masses.iter().filter(of_host).map(|(_, together)| *together);
+            let together = together.max().filter(|_| is_silent).unwrap_or_default();
+            look.in_mass = together == Together::Yes;
+            look.may_be_in_mass = together == Together::Maybe;
             let state = host.judge(&look, &mut faults);
             if state != host.state {
                 host.state = state;
@@ -183,17 +190,17 @@ impl Fleet {
     }
 
     /// The groups whose silent hosts are not convicted one by one; of all hosts, where it is all.
-    fn masses(&mut self, now: (Duration, i64), faults: &mut Vec<Fault>) -> Vec<String> {
+    fn masses(&mut self, now: (Duration, i64), faults: &mut Vec<Fault>) -> Vec<(String, Together)> {
         let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
         for host in self.hosts.values() {
-            let Some(is_silent) = host.witness(now.1, now.0) else {
+            let Some(quiet) = host.witness(now.1, now.0) else {
                 continue;
             };
             let heard_ms = host.last().map_or(now.1, |last| last.received_ms);
             let group = host.expected.host_group.as_str();
-            counts.entry("").or_default().add(is_silent, heard_ms);
+            counts.entry("").or_default().add(quiet, heard_ms);
             if !group.is_empty() {
-                counts.entry(group).or_default().add(is_silent, heard_ms);
+                counts.entry(group).or_default().add(quiet, heard_ms);
             }
         }
         let mut limits = Limits {
@@ -202,7 +209,7 @@ impl Fleet {
             confirm: Duration::ZERO,
             begins: true,
         };
-        let mut in_mass = Vec::new();
+        let mut masses = Vec::new();
         // The group without a name comes first.
         let groups: Vec<String> = counts
             .keys()
@@ -215,13 +222,14 @@ impl Fleet {
             let count = counts.get(group.as_str()).copied().unwrap_or_default();
             limits.confirm = self.config.rules(&group).confirm;
             let mass = self.masses.entry(group.clone()).or_default();
-            if mass.look(&group, count, &limits, now, faults) {
-                // Said of all hosts, it is not said anew of each group.
-                limits.begins &= !group.is_empty() || !mass.lasts();
-                in_mass.push(group);
+            let together = mass.look(&group, count, &limits, now, faults);
+            // Said of all hosts, it is not said anew of each group.
+            limits.begins &= !group.is_empty() || !mass.lasts();
+            if together != Together::No {
+                masses.push((group, together));
             }
         }
-        in_mass
+        masses
     }
 
     /// What is thought of every host: its agent, and the state.

@@ -121,6 +121,12 @@ impl Heard {
         self.detector.as_ref().map_or(0.0, phi) >= rules.phi.threshold
     }
 
+    /// Whether nothing was heard for longer than usual, surprising or not.
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        let overdue = |detector: &Detector| detector.is_overdue(now);
+        self.detector.as_ref().is_some_and(overdue)
+    }
+
     /// How long nothing was heard.
     pub(super) fn silence(&self, now: Duration) -> Option<Duration> {
         let detector = self.detector.as_ref()?;

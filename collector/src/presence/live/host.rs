@@ -6,6 +6,7 @@ use super::config::Rules;
 use super::fault::{Fault, fault_id};
 use super::flapping::Flapping;
 use super::heard::{Heard, Last};
+use super::mass::Quiet;
 use super::summary::summary;
 use super::{Arrival, State};
 use crate::alerts::Kind;
@@ -16,6 +17,9 @@ const BEATS_UNTIL_BACK: u32 = 2;
 
 /// From one look for flapping to the next: 21 of them are ten minutes.
 const FLAPPING_EVERY: Duration = Duration::from_secs(30);
+
+/// How much longer a host is only suspected while others may be about to fall silent with it.
+const GATHER: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub(super) struct Look {
     pub(super) guarded: bool,
     /// It fell silent with many others.
     pub(super) in_mass: bool,
+    /// It may be the first of many that do.
+    pub(super) may_be_in_mass: bool,
     pub(super) missing_after_ms: i64,
     pub(super) stopped_after: Duration,
 }
@@ -138,9 +144,8 @@ impl Host {
         self.heard.said_goodbye()
     }
 
-    /// Whether its silence would say something of more than itself: `None` where it would not, else
-    /// whether it is silent.
-    pub(super) fn witness(&self, look_ms: i64, now: Duration) -> Option<bool> {
+    /// What its silence says of more than itself; `None` where it would say nothing.
+    pub(super) fn witness(&self, look_ms: i64, now: Duration) -> Option<Quiet> {
         let is_down = self
             .fault
             .as_ref()
@@ -150,7 +155,11 @@ impl Host {
             && !self.said_goodbye()
             && !self.is_retired(look_ms)
             && !self.expected.in_maintenance;
-        counts.then(|| self.is_silent(now))
+        counts.then(|| match self.is_silent(now) {
+            true => Quiet::Silent,
+            false if self.heard.is_overdue(now) => Quiet::Overdue,
+            false => Quiet::No,
+        })
     }
 
     /// Says what is thought of it now, and which faults began, changed or ended.
@@ -200,7 +209,11 @@ impl Host {
         let Some(since) = self.suspect_since else {
             return if silent { self.state } else { State::Up };
         };
-        let is_confirmed = look.now.saturating_sub(since) >= self.rules.confirm;
+        let gather = match look.may_be_in_mass {
+            true => GATHER,
+            false => Duration::ZERO,
+        };
+        let is_confirmed = look.now.saturating_sub(since) >= self.rules.confirm + gather;
         if self.fault.is_none() && (look.in_mass || !is_confirmed) {
             return State::Suspect;
         }

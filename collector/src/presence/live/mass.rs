@@ -3,6 +3,9 @@
 //! After Kubernetes (a zone with 55 % and at least 3 of its nodes not ready is a zone's disruption) and
 //! Eureka (self-preservation): a share of hosts, in one group or in all, makes one fault. Hosts that were
 //! down before do not count. Pure.
+//!
+//! Each host surprises at a time of its own, by its pace. So a host is not convicted alone while as many
+//! others are merely overdue: they are heard or surprise soon, and then it is known which it was.
 
 use std::time::Duration;
 
@@ -20,14 +23,17 @@ pub(super) struct Count {
     pub(super) hosts: u32,
     /// Who is silent.
     pub(super) silent: u32,
+    /// Who is silent or may be about to be.
+    pub(super) overdue: u32,
     /// When the first of the silent ones was last heard, Unix ms.
     pub(super) since_ms: i64,
 }
 
 impl Count {
-    pub(super) fn add(&mut self, is_silent: bool, heard_ms: i64) {
+    pub(super) fn add(&mut self, quiet: Quiet, heard_ms: i64) {
         self.hosts += 1;
-        if is_silent {
+        self.overdue += u32::from(quiet != Quiet::No);
+        if quiet == Quiet::Silent {
             self.since_ms = if self.silent == 0 {
                 heard_ms
             } else {
@@ -36,6 +42,29 @@ impl Count {
             self.silent += 1;
         }
     }
+}
+
+/// What of a host's silence counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quiet {
+    /// It is heard.
+    No,
+    /// It was not heard for longer than usual.
+    Overdue,
+    /// For so long that it surprises.
+    Silent,
+}
+
+/// What silent hosts of a group are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Together {
+    /// Silent, each for itself.
+    #[default]
+    No,
+    /// They may be the first of many.
+    Maybe,
+    /// Many, or such as may still come back with them.
+    Yes,
 }
 
 /// What is asked of a mass.
@@ -76,7 +105,7 @@ impl Mass {
         self.fault
     }
 
-    /// Looks at a group. Returns whether its silent hosts are not to be convicted one by one.
+    /// Looks at a group. Returns whether its silent hosts belong together.
     pub(super) fn look(
         &mut self,
         group: &str,
@@ -84,14 +113,17 @@ impl Mass {
         limits: &Limits,
         (now, now_ms): (Duration, i64),
         faults: &mut Vec<Fault>,
-    ) -> bool {
+    ) -> Together {
         // One that is told is over only when clearly fewer are silent, so that it does not come and go.
         let (percent, hosts_min) = match &self.fault {
             None => (limits.percent, limits.hosts_min),
             Some(_) => (limits.percent * 2 / 3, limits.hosts_min * 2 / 3),
         };
-        let share = u64::from(count.silent) * 100 >= u64::from(percent) * u64::from(count.hosts);
-        if count.silent > 0 && count.silent >= hosts_min && share {
+        let many = |quiet: u32| {
+            quiet >= hosts_min.max(1)
+                && u64::from(quiet) * 100 >= u64::from(percent) * u64::from(count.hosts)
+        };
+        if many(count.silent) {
             let since = *self.since.get_or_insert(now);
             self.over = None;
             if self.fault.is_none() && limits.begins && now.saturating_sub(since) >= limits.confirm
@@ -100,15 +132,21 @@ impl Mass {
                 self.fault = Some(fault.clone());
                 faults.push(fault);
             }
-            return true;
+            return Together::Yes;
         }
         if self.since.take().is_some() {
             self.over = Some(now);
             let fault = self.fault.take();
             faults.extend(fault.map(|fault| fault.ended(now_ms)));
         }
-        self.over
-            .is_some_and(|over| now.saturating_sub(over) < RETURN)
+        let comes_back = |over: Duration| now.saturating_sub(over) < RETURN;
+        if self.over.is_some_and(comes_back) {
+            Together::Yes
+        } else if count.silent > 0 && many(count.overdue) {
+            Together::Maybe
+        } else {
+            Together::No
+        }
     }
 }
 
@@ -117,6 +155,7 @@ fn fault(group: &str, count: Count) -> Fault {
         hosts,
         silent,
         since_ms,
+        ..
     } = count;
     let of = match group {
         "" => format!("{silent} of {hosts} hosts"),

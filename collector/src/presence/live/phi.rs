@@ -99,6 +99,12 @@ impl Detector {
         (mean, variance.max(0.0).sqrt())
     }
 
+    /// Whether nothing came for twice the usual time, which is no surprise yet.
+    #[must_use]
+    pub fn is_overdue(&self, now: Duration) -> bool {
+        now.saturating_sub(self.last).as_secs_f64() > 2.0 * self.moments().0
+    }
+
     /// How surprising it is that nothing came since the last beat until `now`.
     #[must_use]
     pub fn phi(&self, settings: &Settings, now: Duration) -> f64 {

@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::record::Record;
 use super::{Change, Config, Fault, Fleet, State};
 use crate::alerts::{self, Desk, Incident};
+use crate::baselines;
 use crate::clock::now_ms;
 use crate::correlation;
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub(crate) struct Watched {
     pub(crate) objectives: Vec<Objective>,
     /// What many security events show together.
     pub(crate) correlation: correlation::Config,
+    /// What is usual of users.
+    pub(crate) baselines: baselines::Config,
 }
 
 /// Why a watch ended.
@@ -60,7 +63,11 @@ pub(crate) async fn run(
     storage: Storage,
     watched: Watched,
     desk: Option<Desk>,
-    (metrics, of_events): (Metrics, correlation::metrics::Metrics),
+    (metrics, of_events, of_users): (
+        Metrics,
+        correlation::metrics::Metrics,
+        baselines::metrics::Metrics,
+    ),
     mut stop: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::new(500, 10_000);
@@ -96,6 +103,12 @@ pub(crate) async fn run(
             told.clone(),
             of_events.clone(),
         ));
+        let learning = Background::new(baselines::watch::run_watch(
+            storage.clone(),
+            watched.baselines.clone(),
+            told.clone(),
+            of_users.clone(),
+        ));
         let mut watching = Watching {
             clock: Instant::now(),
             fleet: Fleet::new(watched.presence.clone(), CLOCK_START),
@@ -113,7 +126,7 @@ pub(crate) async fn run(
             ended = watching.lead(&turn) => ended,
             _ = stop.wait_for(|stop| *stop) => Ended::Stopped,
         };
-        drop((looking, telling, keeping));
+        drop((looking, learning, telling, keeping));
         metrics.clear();
         match tokio::time::timeout(END_WITHIN, turn.end()).await {
             Ok(Ok(())) => {}

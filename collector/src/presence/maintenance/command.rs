@@ -28,30 +28,11 @@ pub async fn run(
     let mut zones = Zones::default();
     match action {
         MaintenanceAction::Add(arguments) => {
-            let changes = add(storage, arguments, &mut zones, (user, now_ms)).await?;
-            store::write(storage, &changes, now_ms).await?;
+            let changes = add(storage, arguments, (user, now_ms)).await?;
             Ok(changes.iter().map(show::sentence).collect())
         }
         MaintenanceAction::Cancel { windows, at } => {
-            let at_ms = match at {
-                None => now_ms,
-                Some(at) => time(storage, "--at", at, now_ms).await?,
-            };
-            let mut changes = Vec::new();
-            let known = store::windows(storage, 0).await?;
-            for text in windows {
-                let id = Id::parse(text).ok();
-                let found = known.iter().find(|one| Some(one.window.window_id) == id);
-                let found = found.ok_or_else(|| RequestError::Window(text.clone()))?;
-                let window = &found.window;
-                if !changes
-                    .iter()
-                    .any(|one: &Change| one.window.window_id == window.window_id)
-                {
-                    changes.push(cancel(window, at_ms, &mut zones, (user, now_ms))?);
-                }
-            }
-            store::write(storage, &changes, now_ms).await?;
+            let changes = end(storage, windows, at.as_deref(), (user, now_ms)).await?;
             Ok(changes.iter().map(show::sentence).collect())
         }
         MaintenanceAction::List { json, past } => {
@@ -80,17 +61,60 @@ pub async fn run(
     }
 }
 
-/// Windows as they are asked for, one for each host, group and service.
-async fn add(
+/// Ends windows, and gives what that made of them.
+///
+/// # Errors
+/// With what is wrong with it; then nothing is changed.
+pub async fn end(
+    storage: &Storage,
+    windows: &[String],
+    at: Option<&str>,
+    (user, now_ms): (&str, i64),
+) -> Result<Vec<Change>, RequestError> {
+    let at_ms = match at {
+        None => now_ms,
+        Some(at) => time(storage, "--at", at, now_ms).await?,
+    };
+    let (mut changes, mut zones) = (Vec::new(), Zones::default());
+    let known = store::windows(storage, 0).await?;
+    for text in windows {
+        let id = Id::parse(text).ok();
+        let found = known.iter().find(|one| Some(one.window.window_id) == id);
+        let found = found.ok_or_else(|| RequestError::Window(text.clone()))?;
+        let window = &found.window;
+        if !changes
+            .iter()
+            .any(|one: &Change| one.window.window_id == window.window_id)
+        {
+            changes.push(cancel(window, at_ms, &mut zones, (user, now_ms))?);
+        }
+    }
+    store::write(storage, &changes, now_ms).await?;
+    Ok(changes)
+}
+
+/// Adds windows, one for each host, group and service, and gives them.
+///
+/// # Errors
+/// With what is wrong with it; then nothing is changed.
+pub async fn add(
+    storage: &Storage,
+    arguments: &AddArguments,
+    (user, now_ms): (&str, i64),
+) -> Result<Vec<Change>, RequestError> {
+    let changes = asked(storage, arguments, &mut Zones::default(), (user, now_ms)).await?;
+    store::write(storage, &changes, now_ms).await?;
+    Ok(changes)
+}
+
+/// Windows as they are asked for.
+async fn asked(
     storage: &Storage,
     arguments: &AddArguments,
     zones: &mut Zones,
     (user, now_ms): (&str, i64),
 ) -> Result<Vec<Change>, RequestError> {
-    let at = async |what: &'static str, text: &Option<String>| match text {
-        None => Ok(None),
-        Some(text) => time(storage, what, text, now_ms).await.map(Some),
-    };
+    let at = |what, text: &Option<String>| optional(storage, what, text.clone(), now_ms);
     let from_ms = at("--from", &arguments.from).await?.unwrap_or(now_ms);
     let to_ms = at("--to", &arguments.to).await?;
     let until_ms = at("--until", &arguments.until).await?;
@@ -162,6 +186,18 @@ async fn is_known(storage: &Storage, service: &str) -> Result<bool, RequestError
         .rows("known services", SERVICE_IS_KNOWN, bind)
         .await?;
     Ok(!service.is_empty() && rows.iter().any(|row| row.known != 0))
+}
+
+async fn optional(
+    storage: &Storage,
+    what: &'static str,
+    text: Option<String>,
+    now_ms: i64,
+) -> Result<Option<i64>, RequestError> {
+    match text {
+        None => Ok(None),
+        Some(text) => time(storage, what, &text, now_ms).await.map(Some),
+    }
 }
 
 /// A moment, how long ago, or how long from now, such as `in 2h`; Unix ms.

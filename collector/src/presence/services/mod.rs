@@ -3,7 +3,7 @@
 //! Owns `service_hours`, `service_audit` and `availability --by service`. Picture: runs of probes are in
 //! ClickHouse → [`evidence`] reads them → [`timeline`] says what they prove of a service (pure) →
 //! [`hours`] keeps it, hour by hour, as [`plan`] says (pure) → [`report`] adds it up, without maintenance
-//! (pure), [`text`] has the words. Promises: times, never counts of runs; what no run tells is unknown;
+//! (pure), [`targets`] names what failed in its outages, [`text`] has the words. Promises: times, never counts of runs; what no run tells is unknown;
 //! the same set of runs gives the same, whatever their order and number. Times are those of the agents'
 //! clocks, as the runs have them. Leaves asking to the agents, and what is promised of a service to
 //! [`crate::objectives`].
@@ -14,6 +14,7 @@ pub(crate) mod keeper;
 mod plan;
 mod report;
 pub mod show;
+mod targets;
 mod text;
 mod timeline;
 

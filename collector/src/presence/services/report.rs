@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::Interval;
+use super::targets::{FailedBy, FailedTarget};
 use crate::presence::availability::{Down, Downs, Figures, Times, means, split, state_name};
 use crate::presence::timeline::State;
 
@@ -36,10 +37,19 @@ pub(crate) struct Report {
 struct PartDocument<'a> {
     #[serde(flatten)]
     figures: Figures,
-    outages: &'a [Down],
+    outages: Vec<OutageDocument<'a>>,
     /// Mean time of an outage, with those that the asked time cuts off; mean time up between them.
     mttr_ms: Option<i64>,
     mtbf_ms: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct OutageDocument<'a> {
+    #[serde(flatten)]
+    down: Down,
+    /// Targets with the most failed runs in its minutes, and how many failed besides.
+    failed_targets: &'a [FailedTarget],
+    other_failed_targets: u64,
 }
 
 #[derive(Serialize)]
@@ -81,11 +91,19 @@ impl Part {
         self.downs.add(range, state == State::Down, in_maintenance);
     }
 
-    fn document(&self) -> PartDocument<'_> {
+    fn document<'a>(&self, failed: &'a FailedBy) -> PartDocument<'a> {
         let [mttr_ms, mtbf_ms] = self.means();
+        let outage = |down: &Down| {
+            let of = failed.get(&(down.from_ms, down.to_ms));
+            OutageDocument {
+                down: *down,
+                failed_targets: of.map_or(&[], |of| &of.named),
+                other_failed_targets: of.map_or(0, |of| of.others),
+            }
+        };
         PartDocument {
             figures: self.times.into(),
-            outages: &self.downs.found,
+            outages: self.downs.found.iter().map(outage).collect(),
             mttr_ms,
             mtbf_ms,
         }
@@ -127,8 +145,21 @@ pub(crate) fn report(service: &str, intervals: &[Interval], maintenance: &[Range
 }
 
 impl Report {
-    /// As JSON, of the time it is of, with the intervals or without.
-    pub(super) fn document(&self, asked: &Range<i64>, intervals: bool) -> Document<'_> {
+    /// When it was down, everywhere or for some.
+    pub(super) fn outages(&self) -> impl Iterator<Item = Range<i64>> {
+        let parts = [&self.answered, &self.everywhere].into_iter();
+        let downs = parts.flat_map(|part| &part.downs.found);
+        downs.map(|down| down.from_ms..down.to_ms)
+    }
+
+    /// As JSON, of the time it is of, with the targets that failed in its outages, with the intervals or
+    /// without.
+    pub(super) fn document<'a>(
+        &'a self,
+        asked: &Range<i64>,
+        failed: &'a FailedBy,
+        intervals: bool,
+    ) -> Document<'a> {
         let document = |(interval, in_maintenance): &(Interval, bool)| IntervalDocument {
             from_ms: interval.from_ms,
             to_ms: interval.to_ms,
@@ -140,8 +171,8 @@ impl Report {
             from_ms: asked.start,
             to_ms: asked.end,
             service: &self.service,
-            answered: self.answered.document(),
-            everywhere: self.everywhere.document(),
+            answered: self.answered.document(failed),
+            everywhere: self.everywhere.document(failed),
             maintenance_ms: self.maintenance_ms,
             raw: RawDocument {
                 answered: self.answered.raw.into(),

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{clip, evidence, report, text};
+use super::report::{Report, report};
+use super::targets::{self, FailedBy};
+use super::{clip, evidence, text};
 use crate::presence::availability::Shown;
 use crate::presence::maintenance::Calendar;
 use crate::storage::Storage;
@@ -54,21 +56,33 @@ pub(in crate::presence) async fn answer(
         progress(done, services.len(), &service.escape_debug().to_string());
         let intervals = evidence::intervals(storage, service, range, now_ms).await?;
         let idle = calendar.of_service(service);
-        for (position, step) in steps.unwrap_or(&whole).iter().enumerate() {
+        let of_step = |step: &Range<i64>| {
             let first = intervals.partition_point(|of| of.to_ms <= step.start);
             let within = intervals[first..].iter();
             let within = within.take_while(|of| of.from_ms < step.end).cloned();
-            let report = report(service, &clip(within, step), &idle);
+            report(service, &clip(within, step), &idle)
+        };
+        let reports: Vec<Report> = steps.unwrap_or(&whole).iter().map(of_step).collect();
+        // Lines of steps have no outages, documents have.
+        let failed = if shown.json || steps.is_none() {
+            let mut outages: Vec<Range<i64>> = reports.iter().flat_map(Report::outages).collect();
+            outages.sort_unstable_by_key(|outage| (outage.start, outage.end));
+            outages.dedup();
+            targets::failed(storage, service, &outages).await?
+        } else {
+            FailedBy::new()
+        };
+        for (position, (step, report)) in steps.unwrap_or(&whole).iter().zip(&reports).enumerate() {
             if report.intervals.is_empty() {
                 continue;
             }
             let line = if shown.json {
-                let document = report.document(step, shown.intervals);
+                let document = report.document(step, &failed, shown.intervals);
                 serde_json::to_string(&document)? + "\n"
             } else if steps.is_some() {
-                text::line(&report, Some(step))
+                text::line(report, Some(step))
             } else {
-                text::line(&report, None) + &text::outages(&report, shown.intervals)
+                text::line(report, None) + &text::outages(report, &failed, shown.intervals)
             };
             lines.push((position, line));
         }

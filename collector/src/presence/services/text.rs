@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::report::{Part, Report};
+use super::targets::{self, FailedBy};
 use crate::presence::availability::{Down, percent, span, state_name, time};
 use crate::presence::timeline::State;
 
@@ -50,15 +51,16 @@ pub(super) fn line(report: &Report, step: Option<&Range<i64>>) -> String {
     text
 }
 
-/// Its outages; every interval where asked for.
-pub(super) fn outages(report: &Report, intervals: bool) -> String {
+/// Its outages, with the targets that failed in them; every interval where asked for.
+pub(super) fn outages(report: &Report, failed: &FailedBy, intervals: bool) -> String {
     let mut text = String::new();
     for (words, part) in [
         ("down", &report.answered),
         ("down for some", &report.everywhere),
     ] {
         for down in own(part, &report.answered) {
-            let _ = writeln!(text, "  {words} {}", down_words(down));
+            let of = failed.get(&(down.from_ms, down.to_ms));
+            let _ = writeln!(text, "  {words} {}{}", down_words(down), targets::words(of));
         }
     }
     for (interval, in_maintenance) in report.intervals.iter().filter(|_| intervals) {

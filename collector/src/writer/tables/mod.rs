@@ -2,6 +2,7 @@
 //!
 //! Rows within an insert are sorted by the table's key, so that ClickHouse need not.
 
+pub mod chain;
 pub mod clients;
 pub mod dead_letters;
 pub mod exemplars;

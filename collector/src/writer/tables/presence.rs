@@ -1,6 +1,7 @@
 //! `heartbeats` and `lane_states`.
 
 use crmscope_proto::Id;
+use crmscope_proto::chain::Head;
 use crmscope_proto::v1::{ClockReading, Heartbeat, LaneState, RulesState, SpoolState};
 
 use crate::judge::Entry;
@@ -93,6 +94,19 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         rules().map(|rules| rules.matched_events),
     );
     native.u64("rules_unnamed", rules().map(|rules| rules.unnamed_rules));
+    native.u8(
+        "rules_takes_delivered",
+        rules().map(|rules| u8::from(rules.takes_delivered)),
+    );
+    native.u64(
+        "rules_delivered_version",
+        rules().map(|rules| rules.delivered_version),
+    );
+    native.u64(
+        "rules_delivered_attempted_version",
+        rules().map(|rules| rules.delivered_attempted_version),
+    );
+    native.u32("rules_delivered", number(|rules| rules.delivered_rules));
     native.u8("goodbye", beat().map(goodbye));
     native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
     native.datetime_ms(
@@ -101,6 +115,42 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
     );
     native.u64("sequence", identity().map(|id| id.sequence));
     Some(Insert::new("heartbeats", origin, rows.len(), native))
+}
+
+/// What heartbeats say of rules that were refused.
+#[must_use]
+pub fn refused_rules(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
+    let beats = beats(entries);
+    let rows: Vec<_> = beats
+        .iter()
+        .flat_map(|(entry, beat, clock)| {
+            let rules = beat.rules.unwrap_or_default();
+            let refused = (0u32..).zip(&beat.refused_rules);
+            refused
+                .map(move |(position, refused)| (*entry, clock.wall_ms, rules, position, refused))
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let refused = || rows.iter().map(|(.., refused)| *refused);
+    let mut native = Block::new(rows.len(), 256);
+    native.text(
+        "agent_id",
+        rows.iter()
+            .map(|(entry, ..)| entry.identity.agent_id.as_str()),
+    );
+    native.datetime_ms("ts", rows.iter().map(|(_, ts_ms, ..)| *ts_ms));
+    native.u32("position", rows.iter().map(|(.., position, _)| *position));
+    native.u64(
+        "attempted_version",
+        rows.iter().map(|(_, _, rules, ..)| rules.attempted_version),
+    );
+    native.u8("delivered", refused().map(|rule| u8::from(rule.delivered)));
+    native.string("file", refused().map(|rule| rule.file.as_bytes()));
+    native.u32("line", refused().map(|rule| rule.line));
+    native.string("reason", refused().map(|rule| rule.reason.as_bytes()));
+    Some(Insert::new("refused_rules", origin, rows.len(), native))
 }
 
 /// The heartbeats again, for whoever asks what was stored lately.
@@ -129,6 +179,11 @@ pub fn arrivals(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         }),
     );
     Some(Insert::new("arrivals", origin, rows.len(), native))
+}
+
+/// A head's link; empty without one.
+fn shown(head: Option<Head>) -> String {
+    head.map_or_else(String::new, |head| head.link.to_string())
 }
 
 /// What the heartbeats say of the agent's lanes.
@@ -167,5 +222,14 @@ pub fn lane_states(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         state().map(|state| state.dropped_batches),
     );
     native.u64("dropped_items", state().map(|state| state.dropped_items));
+    // One of another form was rejected at the door.
+    let heads: Vec<Option<Head>> = state()
+        .map(|state| Head::from_wire(state.chain.as_ref()?).ok())
+        .collect();
+    let head = || heads.iter().map(|head| head.unwrap_or_default());
+    let links: Vec<String> = heads.iter().map(|head| shown(*head)).collect();
+    native.u64("chain_sequence", head().map(|head| head.sequence));
+    native.i64("chain_created_ms", head().map(|head| head.created_ms));
+    native.string("chain_link", links.iter().map(String::as_bytes));
     Some(Insert::new("lane_states", origin, rows.len(), native))
 }

@@ -1,31 +1,35 @@
 //! `security_events`.
 
+use std::collections::BTreeSet;
+
 use crmscope_proto::Id;
 use crmscope_proto::payload::SecurityRow;
 
-use crate::judge::Entry;
+use crate::judge::{Entry, Identity};
 use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
 
 const HOUR_MS: i64 = 3_600_000;
+/// As roll-ups by user cut names.
+const USER_MAX_CHARACTERS: usize = 256;
 
 /// The security events. Narrow fields were checked at the door.
 #[must_use]
 pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
-    let mut rows: Vec<(&str, &SecurityRow)> = entries
+    let mut rows: Vec<(&Identity, &SecurityRow)> = entries
         .iter()
-        .filter_map(|entry| Some((entry.identity.agent_id.as_str(), entry.contents()?)))
-        .flat_map(|(agent_id, contents)| contents.security.iter().map(move |row| (agent_id, row)))
+        .filter_map(|entry| Some((&entry.identity, entry.contents()?)))
+        .flat_map(|(identity, contents)| contents.security.iter().map(move |row| (identity, row)))
         .collect();
     if rows.is_empty() {
         return None;
     }
-    rows.sort_by(|(agent_a, a), (agent_b, b)| {
+    rows.sort_by(|(id_a, a), (id_b, b)| {
         let hour = |row: &SecurityRow| row.event.time_ms.div_euclid(HOUR_MS);
         hour(a)
             .cmp(&hour(b))
             .then_with(|| a.kind.cmp(&b.kind))
-            .then_with(|| agent_a.cmp(agent_b))
+            .then_with(|| id_a.agent_id.cmp(&id_b.agent_id))
             .then_with(|| a.event.time_ms.cmp(&b.event.time_ms))
     });
     let each = || rows.iter().map(|(_, row)| *row);
@@ -36,7 +40,8 @@ pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         event().map(|event| Id::from_wire(&event.event_id).unwrap_or_default()),
     );
     native.datetime_ms("ts", event().map(|event| event.time_ms));
-    native.text("agent_id", rows.iter().map(|(agent_id, _)| *agent_id));
+    let identity = || rows.iter().map(|(identity, _)| *identity);
+    native.text("agent_id", identity().map(|id| id.agent_id.as_str()));
     native.u16("class_uid", event().map(|event| narrow(event.class_uid)));
     native.u8(
         "activity_id",
@@ -72,6 +77,8 @@ pub fn insert(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         .map(|event| event.rules.iter().map(String::as_str).collect())
         .collect();
     native.string_arrays("rules", &rules);
+    native.uuid("spool_id", identity().map(|id| id.spool_id));
+    native.u64("sequence", identity().map(|id| id.sequence));
     Some(Insert::new("security_events", origin, rows.len(), native))
 }
 
@@ -109,6 +116,35 @@ pub fn arrivals(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         event().map(|event| event.source_address.as_bytes()),
     );
     Some(Insert::new("security_arrivals", origin, rows.len(), native))
+}
+
+/// Which users have new events of which hours, for whoever knows what is usual of them.
+#[must_use]
+pub fn of_users(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
+    let rows: BTreeSet<(i64, &str)> = entries
+        .iter()
+        .filter_map(Entry::contents)
+        .flat_map(|contents| &contents.security)
+        .filter(|row| !row.event.user.is_empty())
+        .map(|row| {
+            let hour = row.event.time_ms.div_euclid(HOUR_MS);
+            (hour, first_characters(&row.event.user, USER_MAX_CHARACTERS))
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let mut native = Block::new(rows.len(), 48);
+    // What lies before 1970 or far from now was refused at the door.
+    let seconds = |&(hour, _): &(i64, &str)| u32::try_from(hour * 3_600).unwrap_or_default();
+    native.datetime("t", rows.iter().map(seconds));
+    native.string("user", rows.iter().map(|(_, user)| user.as_bytes()));
+    Some(Insert::new("baseline_arrivals", origin, rows.len(), native))
+}
+
+fn first_characters(text: &str, count: usize) -> &str {
+    let end = text.char_indices().nth(count).map(|(end, _)| end);
+    end.map_or(text, |end| &text[..end])
 }
 
 fn narrow<T: TryFrom<u32> + Default>(value: u32) -> T {

@@ -23,8 +23,7 @@ impl Binaries {
 
     /// Builds them.
     pub(crate) fn build(&self) -> anyhow::Result<()> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = std::process::Command::new(cargo);
+        let mut build = crate::cargo::nested();
         // Of the whole workspace, like the alias: other features would build the dependencies again.
         build.args(["build", "--workspace", "--bins"]);
         // Like this one; a directory is named as its profile, but for the debug build's.

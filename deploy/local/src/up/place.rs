@@ -147,7 +147,8 @@ impl Place {
              [ingest]\nlisten = \"127.0.0.1:{uplink}\"\ntoken_file = {token:?}\n\
              [web]\nlisten = \"127.0.0.1:{http}\"\n\
              [clickhouse]\nurl = \"http://127.0.0.1:{clickhouse}\"\n\
-             [correlation]\ndirectories = [{RULES:?}]\n"
+             [correlation]\ndirectories = [{RULES:?}]\n\
+             [[agent_rules.sets]]\nname = \"crmscope\"\ndirectory = {RULES:?}\n"
         );
         fs::write(self.root.join("collector.toml"), text).context("write collector.toml")
     }
@@ -161,7 +162,8 @@ impl Place {
             self.ports[1],
             self.root.join("agent.token"),
         );
-        let _ = writeln!(text, "[rules]\ndirectories = [{RULES:?}]");
+        // The collector delivers them.
+        text.push_str("[rules]\ndirectories = []\n");
         text.push_str("[sources.requests]\n");
         // A log that was named is wanted whole; the usual one only from now on.
         let _ = writeln!(

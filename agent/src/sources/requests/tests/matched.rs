@@ -17,6 +17,7 @@ fn rules() -> Arc<Rules> {
         host: "web-1".to_owned(),
         products: vec!["nginx".to_owned()],
         reads_access_logs: true,
+        ..Surroundings::default()
     };
     let loaded = rules::load(&[folder.path().to_owned()], &surroundings).unwrap();
     assert_eq!((loaded.rules, loaded.faults.len()), (3, 0));

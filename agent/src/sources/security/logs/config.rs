@@ -65,6 +65,26 @@ pub struct Fields {
     pub detail: Option<String>,
 }
 
+impl Fields {
+    /// What is named, with its key.
+    pub(in crate::sources::security) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("fields.time", &self.time),
+            ("fields.user", &self.user),
+            ("fields.target_user", &self.target_user),
+            ("fields.source_address", &self.source_address),
+            ("fields.outcome", &self.outcome),
+            ("fields.kind", &self.kind),
+            ("fields.method", &self.method),
+            ("fields.service", &self.service),
+            ("fields.records", &self.records),
+            ("fields.detail", &self.detail),
+        ]
+        .into_iter()
+        .filter_map(|(key, name)| Some((key, name.as_deref()?)))
+    }
+}
+
 /// A condition: only lines whose field has one of the values are events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,13 +145,13 @@ pub struct LogConfig {
     pub pattern: Option<String>,
 }
 
-fn success_words() -> Vec<String> {
+pub(in crate::sources::security) fn success_words() -> Vec<String> {
     ["success", "succeeded", "ok", "true", "yes", "1"]
         .map(str::to_owned)
         .to_vec()
 }
 
-fn failure_words() -> Vec<String> {
+pub(in crate::sources::security) fn failure_words() -> Vec<String> {
     [
         "failure", "failed", "fail", "error", "denied", "false", "no", "0",
     ]

@@ -14,14 +14,14 @@ const PATH_MAX: usize = 16;
 
 /// Reads objects by where their values stand.
 #[derive(Debug)]
-pub(super) struct Json {
+pub(in super::super) struct Json {
     paths: Vec<(Field, Path)>,
     conditions: Vec<(Path, Vec<String>)>,
     mapping: Mapping,
 }
 
 impl Json {
-    pub(super) fn of(config: &LogConfig) -> Result<Self, String> {
+    pub(in super::super) fn of(config: &LogConfig) -> Result<Self, String> {
         if config.pattern.is_some() {
             return Err("pattern is for format \"regex\"; use fields".to_owned());
         }
@@ -66,11 +66,21 @@ impl Json {
         if line.trim().is_empty() {
             return Outcome::Nothing;
         }
-        let Ok(object) = serde_json::from_str::<Value>(line) else {
-            return Outcome::Unknown;
-        };
+        match serde_json::from_str::<Value>(line) {
+            Ok(object) => self.read_object(&object, zone, now_ms),
+            Err(_) => Outcome::Unknown,
+        }
+    }
+
+    /// What an object says that was read elsewhere.
+    pub(in super::super) fn read_object(
+        &mut self,
+        object: &Value,
+        zone: &Zone,
+        now_ms: i64,
+    ) -> Outcome {
         let holds = |(path, values): &(Path, Vec<String>)| {
-            path.find(&object)
+            path.find(object)
                 .is_some_and(|value| values.iter().any(|one| *one == value))
         };
         if !self.conditions.iter().all(holds) {
@@ -79,7 +89,7 @@ impl Json {
         let paths = &self.paths;
         let value = |field| {
             let (_, path) = paths.iter().find(|(one, _)| *one == field)?;
-            path.find(&object)
+            path.find(object)
         };
         self.mapping.read(value, zone, now_ms)
     }

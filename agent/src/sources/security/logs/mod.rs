@@ -9,7 +9,7 @@
 
 pub(super) mod config;
 mod doubt;
-mod json;
+pub(super) mod json;
 mod mapping;
 mod odoo;
 mod pattern;

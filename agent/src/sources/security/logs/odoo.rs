@@ -1,7 +1,7 @@
 //! Odoo's server log: `2026-11-25 09:35:36,123 4711 INFO DATABASE LOGGER: MESSAGE`, times in UTC.
 //!
-//! Pure. Read are the lines of `res_users` (logins, changes of passwords) and of the export
-//! controller. The login is the client's text: the address is behind the last ` from `. Behind a
+//! Pure. Read are the lines of `res_users` (logins, changes of passwords), of the export
+//! controller and of `models.unlink` (deletions). The login is the client's text: the address is behind the last ` from `. Behind a
 //! proxy it is the proxy's unless Odoo runs with `proxy_mode`. Odoo writes a newline in a login as
 //! it is: what stands behind it is a line of its own and may look like any other. From Odoo 12 on a
 //! login line has an address, and one without is the piece before a newline.
@@ -43,6 +43,12 @@ pub(super) fn parse(line: &str, zone: &Zone, now_ms: i64) -> Claim {
     {
         let event = event(Kind::DataExport, Status::Success);
         return Claim::Whole(export(rest, event).into());
+    }
+    if logger.ends_with(".models.unlink")
+        && let Some(rest) = entry.message.strip_prefix("User #")
+    {
+        let event = event(Kind::DataDelete, Status::Success);
+        return Claim::Whole(deletion(rest, event).into());
     }
     Claim::Whole(Outcome::Nothing)
 }
@@ -142,6 +148,25 @@ fn export(text: &str, reading: Reading) -> Option<Reading> {
         user: user.to_owned(),
         records: records.parse().ok()?,
         address: address.to_owned(),
+        detail: model.to_owned(),
+        ..reading
+    })
+}
+
+/// `2 deleted res.partner records with IDs: [7, 8]`, all of it the server's own words. Of a line that was
+/// cut for its length, the numbers that are there.
+fn deletion(text: &str, reading: Reading) -> Option<Reading> {
+    let (user, rest) = text.split_once(" deleted ")?;
+    let (model, ids) = rest.split_once(" records with IDs: [")?;
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (number(user) && !model.contains(' ')).then_some(())?;
+    let ids = ids
+        .trim_end_matches(']')
+        .split(", ")
+        .filter(|id| !id.is_empty());
+    Some(Reading {
+        user: user.to_owned(),
+        records: ids.count().try_into().ok()?,
         detail: model.to_owned(),
         ..reading
     })

@@ -4,7 +4,7 @@
 //! syslog's `Nov 25 09:48:55`, and what `strftime("%c")` makes in the C and in English locales.
 
 use super::super::syslog;
-use crate::sources::tail::calendar::{Civil, digits, month, zone_ms};
+use crate::sources::tail::calendar::{Civil, digits, month, short_zone_ms};
 use crate::sources::tail::zone::Zone;
 
 /// Unix times from here on are ms, µs, ns; below it is seconds, up to the year 5138.
@@ -34,19 +34,7 @@ pub(super) fn parse(text: &str, zone: &Zone, now_ms: i64) -> Option<i64> {
 /// `2026-11-25`, `T` or a space, `09:48:55`, a fraction, a zone.
 fn civil(text: &[u8], zone: &Zone) -> Option<i64> {
     let (head, rest) = text.split_first_chunk::<19>()?;
-    let [_, _, _, _, a, _, _, b, _, _, c, _, _, d, _, _, e, _, _] = *head;
-    if [a, b, d, e] != *b"--::" || !matches!(c, b'T' | b't' | b' ' | b'_') {
-        return None;
-    }
-    let moment = Civil {
-        year: digits(head.get(..4)?)?,
-        month: digits(head.get(5..7)?)?,
-        day: digits(head.get(8..10)?)?,
-        hour: digits(head.get(11..13)?)?,
-        minute: digits(head.get(14..16)?)?,
-        second: digits(head.get(17..)?)?,
-    }
-    .utc_ms()?;
+    let moment = Civil::dashed(head, b"Tt _")?.utc_ms()?;
     let (milliseconds, rest) = match rest.split_first() {
         Some((b'.' | b',', rest)) => {
             let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -59,7 +47,7 @@ fn civil(text: &[u8], zone: &Zone) -> Option<i64> {
     match rest.trim_ascii_start() {
         b"" => Some(zone.unix_ms(moment)),
         b"UTC" | b"GMT" | b"z" => Some(moment),
-        offset => Some(moment - zone_ms(offset)?),
+        offset => Some(moment - short_zone_ms(offset)?),
     }
 }
 
@@ -162,6 +150,8 @@ mod tests {
             ("2026-11-25 10:35:36", 1_795_599_336_000),
             ("2026-11-25 09:35:36 UTC", 1_795_599_336_000),
             ("2026-11-25 11:35:36 +0200", 1_795_599_336_000),
+            ("2026-11-25 09:35:36.123456+00", 1_795_599_336_123),
+            ("2026-11-25 07:35:36-02", 1_795_599_336_000),
             ("1795599336", 1_795_599_336_000),
             ("1795599336.25", 1_795_599_336_250),
             ("1795599336250", 1_795_599_336_250),

@@ -73,6 +73,8 @@ fn lines_of_odoo() {
         (format!("{users} Password change for \"o'brien\" (#7) by \"o'brien\" (#7) from 10.0.0.1"), ("password_changed", Success, "o'brien", "o'brien", "10.0.0.1", 0, "")),
         (format!("{export} User 2 exported 5000 'res.partner' records from 10.0.0.1. Fields: name,email. Domain: []"), ("data_export", Success, "2", "", "10.0.0.1", 5000, "res.partner")),
         (format!("{head} odoo.addons.web.controllers.main: User 2 exported 1 'crm.lead' records from 10.0.0.1. Fields: x. Fields: y from 6.6.6.6. Fields: z"), ("data_export", Success, "2", "", "10.0.0.1", 1, "crm.lead")),
+        (format!("{head} odoo.models.unlink: User #2 deleted res.partner records with IDs: [7, 8, 9]"), ("data_delete", Success, "2", "", "", 3, "res.partner")),
+        (format!("{head} odoo.models.unlink: User #2 deleted crm.lead records with IDs: []"), ("data_delete", Success, "2", "", "", 0, "crm.lead")),
         // Logins that look like the rest of a line.
         (format!("{users} Login failed for db:crm login:x from 6.6.6.6 from 203.0.113.9"), ("app_login", Failure, "x from 6.6.6.6", "", "203.0.113.9", 0, "")),
         (format!("{users} Login failed for db:crm login:x login:y from 6.6.6.6 port 22 ssh2 from 203.0.113.9"), ("app_login", Failure, "x login:y from 6.6.6.6 port 22 ssh2", "", "203.0.113.9", 0, "")),
@@ -94,6 +96,7 @@ fn lines_of_odoo() {
         &format!("{head} werkzeug: 10.0.0.1 - - [25/Nov/2026 09:35:36] \"POST /web/login HTTP/1.1\" 200 - 1 0.001 0.002"),
         &format!("{head} odoo.modules.loading: Login failed for db:crm login:eve from 203.0.113.9"),
         &format!("{head} evil.res_users: Login failed for db:crm login:eve from 203.0.113.9"),
+        &format!("{head} odoo.addons.x: User #2 deleted res.partner records with IDs: [7]"),
         &format!("{users} Login attempt ignored for eve on crm: 5 failures since last success"),
     ] {
         assert_eq!(odoo.read(line, NOW_MS), Outcome::Nothing, "{line}");

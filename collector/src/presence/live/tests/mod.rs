@@ -178,6 +178,68 @@ fn hosts_that_fall_silent_together_are_one_fault() {
     );
 }
 
+/// Beats of a regular host, and of two whose beats come 4 and 16 s apart in turn, a little apart.
+fn uneven_beats(second: u64) -> Vec<Arrival> {
+    let mut arrivals = beats(&["a"], second);
+    for (agent, lag) in [("b", 0), ("c", 1)] {
+        let (round, at) = (
+            (second - lag.min(second)) / 20,
+            (second - lag.min(second)) % 20,
+        );
+        if second > lag && (at == 4 || at == 0) {
+            let number = 2 * round + u64::from(at == 4);
+            arrivals.push(arrival(agent, 1, number, second));
+        }
+    }
+    arrivals
+}
+
+#[test]
+fn hosts_of_different_paces_that_fall_silent_together_are_one_fault() {
+    let mut bench = Bench::new(&[("a", ""), ("b", ""), ("c", "")]);
+    while bench.second < 1_200 {
+        bench.step(uneven_beats);
+    }
+    bench.heard();
+    while bench.second < 1_400 {
+        bench.step(|_| Vec::new());
+    }
+    let said = bench.heard();
+    // The regular one would be convicted before the others are suspected.
+    let when = |text: &str| -> u64 {
+        let line = said.iter().find(|line| line.ends_with(text));
+        let line = line.unwrap_or_else(|| panic!("no {text} in {said:?}"));
+        line.split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(when("b suspect") > when("a suspect") + 15, "{said:?}");
+    let kinds: Vec<Kind> = bench.faults.iter().map(|fault| fault.kind).collect();
+    assert_eq!(kinds, [Kind::ManySilent], "{said:?}");
+}
+
+#[test]
+fn a_host_that_falls_silent_while_others_are_late_is_told_all_the_same() {
+    let mut bench = Bench::new(&[("a", ""), ("b", ""), ("c", "")]);
+    bench.run(600, &["a", "b", "c"]);
+    bench.heard();
+    // The others are now heard every 22 s, which is late by half of it and surprises nobody.
+    while bench.second < 800 {
+        bench.step(|second| match second % 22 {
+            0 => ["b", "c"]
+                .map(|agent| arrival(agent, 1, 60 + second / 22, second))
+                .to_vec(),
+            _ => Vec::new(),
+        });
+    }
+    let said = bench.heard();
+    let told = said
+        .iter()
+        .find(|line| line.ends_with("host_silent a begins"));
+    let at: u64 = told.unwrap().split(' ').next().unwrap().parse().unwrap();
+    // Suspected at 631, certain 15 s later, and 30 s more at the most.
+    assert!((646..=676).contains(&at), "{said:?}");
+    assert_eq!(bench.faults.len(), 1, "{said:?}");
+}
+
 #[test]
 fn a_group_that_falls_silent_is_one_fault_of_the_group() {
     let of = |agent| (agent, if agent < "d" { "site" } else { "" });

@@ -3,6 +3,7 @@ mod properties;
 use std::ops::Range;
 
 use super::hours::claims;
+use super::targets::{Failed, FailedBy, FailedTarget};
 use super::timeline::{Evidence, HOLD_MAX_MS, Run, SERVICE_EXPECTED_MS, Track, timeline};
 use super::{report, text};
 use crate::presence::availability::{Step, steps};
@@ -52,19 +53,34 @@ fn twenty_seconds_in_an_hour_are_99_44_per_cent() {
     };
     let intervals = timeline(&of(vec![track]), &(0..HOUR), HOUR);
     let report = report("crm", &intervals, &[]);
-    let said = text::line(&report, None) + &text::outages(&report, true);
+    let page = FailedTarget {
+        target: "page".to_owned(),
+        failed_runs: 1,
+        agents: 1,
+    };
+    let of_outage = Failed {
+        named: vec![page],
+        others: 2,
+    };
+    let failed = FailedBy::from([((1_800_000, 1_820_000), of_outage)]);
+    let said = text::line(&report, None) + &text::outages(&report, &failed, true);
     assert!(
         said.contains("crm") && said.contains(" 99.444 % "),
         "{said}"
     );
     assert!(
-        said.contains("  down 1970-01-01 00:30:00 to 1970-01-01 00:30:20, 20 s\n"),
+        said.contains(
+            "  down 1970-01-01 00:30:00 to 1970-01-01 00:30:20, 20 s: page (1 failed run of 1 agent), 2 more\n"
+        ),
         "{said}"
     );
-    let json = serde_json::to_value(report.document(&(0..HOUR), true)).unwrap();
+    let json = serde_json::to_value(report.document(&(0..HOUR), &failed, true)).unwrap();
     assert_eq!(json["answered"]["mttr_ms"], 20_000);
     assert_eq!(json["answered"]["mtbf_ms"], 3_580_000);
-    assert_eq!(json["everywhere"]["outages"][0]["down_ms"], 20_000);
+    let outage = &json["everywhere"]["outages"][0];
+    assert_eq!(outage["down_ms"], 20_000);
+    assert_eq!(outage["failed_targets"][0]["target"], "page");
+    assert_eq!(outage["other_failed_targets"], 2);
     assert_eq!(json["intervals"].as_array().unwrap().len(), 3);
 }
 
@@ -215,7 +231,8 @@ fn maintenance_is_left_out_and_the_raw_figures_stay() {
     let window = 40 * MINUTE..HOUR;
     let report = report("crm", &intervals, std::slice::from_ref(&window));
     assert_eq!(report.maintenance_ms, 20 * MINUTE);
-    let json = serde_json::to_value(report.document(&(0..2 * HOUR), false)).unwrap();
+    let json =
+        serde_json::to_value(report.document(&(0..2 * HOUR), &FailedBy::new(), false)).unwrap();
     assert_eq!(json["answered"]["down_ms"], 10 * MINUTE);
     assert_eq!(json["answered"]["low"], 0.9);
     assert_eq!(json["raw"]["answered"]["down_ms"], 30 * MINUTE);

@@ -1,0 +1,116 @@
+//! Arguments of `authority`, `token` and `certificate`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::parse_duration;
+
+/// What to do with the authority that signs certificates of agents.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuthorityAction {
+    /// Make an authority and a certificate for collectors: authority.pem and .key, collector.pem and .key.
+    /// What is there is not written over.
+    Create {
+        /// Where the files go.
+        #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+        directory: PathBuf,
+        /// How agents reach collectors: a DNS name or an address. Can be repeated.
+        #[arg(long, value_name = "NAME", required = true)]
+        name: Vec<String>,
+        /// How long the authority is good, days.
+        #[arg(long, default_value_t = 3650)]
+        days: u32,
+        /// How long the certificate of collectors is good, days.
+        #[arg(long, default_value_t = 365)]
+        collector_days: u32,
+    },
+    /// Make another certificate for collectors by the authority in the directory. Collectors read it again
+    /// within seconds.
+    Issue {
+        /// Where the authority's files are, and the new ones go.
+        #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+        directory: PathBuf,
+        /// How agents reach collectors: a DNS name or an address. Can be repeated.
+        #[arg(long, value_name = "NAME", required = true)]
+        name: Vec<String>,
+        /// How long it is good, days.
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+    },
+}
+
+/// What to do with enrolment tokens: with one, an agent gets its first certificate.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenAction {
+    /// Make a token and print it. It is shown this once; what is kept is its digest.
+    Create(TokenArguments),
+    /// Show the tokens that are good.
+    List {
+        /// Also those that are used, expired or revoked.
+        #[arg(long)]
+        all: bool,
+        /// As JSON, one token a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End tokens. Agents that used them keep their certificates.
+    Revoke {
+        /// Ids of tokens, as `token list` shows them.
+        #[arg(required = true, value_name = "TOKEN")]
+        tokens: Vec<String>,
+    },
+}
+
+/// What a token is good for.
+#[derive(Args, Clone, Debug)]
+pub struct TokenArguments {
+    /// Only this agent, which may be there already: then the new installation takes its place.
+    #[arg(long, value_name = "AGENT", conflicts_with = "agents")]
+    pub agent: Option<String>,
+    /// How many agents may use it.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub agents: u32,
+    /// What the hosts do that use it, such as database.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub role: String,
+    /// What they fall with, such as a site or a zone.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub group: String,
+    /// How long it is good, such as 1h or 7d; 90d at most.
+    #[arg(long, value_parser = parse_duration, default_value = "24h", value_name = "TIME")]
+    pub expires: Duration,
+}
+
+/// What to do with certificates of agents.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CertificateAction {
+    /// Refuse all certificates of agents, also those that are made later. Streams end within seconds.
+    Revoke {
+        /// Ids of agents.
+        #[arg(required = true, value_name = "AGENT")]
+        agents: Vec<String>,
+        /// Why.
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
+        note: String,
+    },
+    /// Let agents back in, with certificates that are made from now on.
+    Allow {
+        /// Ids of agents.
+        #[arg(required = true, value_name = "AGENT")]
+        agents: Vec<String>,
+    },
+    /// Show the agents whose certificates are or were revoked.
+    List,
+}

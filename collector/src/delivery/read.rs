@@ -1,0 +1,95 @@
+//! The files of sets.
+//!
+//! Reads directories; what is read is a set as a whole, or the reason why it cannot be. Unlike on an agent,
+//! a directory that is not there is an error: a mount that is missing must not take rules from agents.
+
+use std::path::PathBuf;
+
+use crmscope_rules::{DeliveredFile, RuleFile};
+use crmscope_rules::{Fault, files, pack};
+
+use super::config::SetConfig;
+
+/// A set as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    /// Its name and the hosts it is for.
+    pub config: SetConfig,
+    /// Name and content of each file; the name begins with that of the set.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Rules and filters that are good.
+    pub taken: usize,
+    /// Those that agents will refuse.
+    pub refused: usize,
+    /// The first of these.
+    pub faults: Vec<Fault>,
+    /// Of the files as they were listed.
+    fingerprint: u64,
+}
+
+/// Reads a set, unless its files are as they were.
+///
+/// # Errors
+/// When the directory or a file cannot be read, or there is more than the bounds allow.
+pub(super) fn read(config: &SetConfig, before: Option<&Set>) -> Result<Option<Set>, String> {
+    let directory = &config.directory;
+    if !directory.is_dir() {
+        return Err(format!(
+            "{}: there is no such directory",
+            directory.display()
+        ));
+    }
+    let listed = files::list(std::slice::from_ref(directory))?;
+    let fingerprint = files::fingerprint(&listed);
+    if before.is_some_and(|before| before.fingerprint == fingerprint) {
+        return Ok(None);
+    }
+    let files = listed
+        .iter()
+        .map(|file| content(config, file))
+        .collect::<Result<Vec<_>, _>>()?;
+    Set::of(config, files, fingerprint).map(Some)
+}
+
+impl Set {
+    /// Files as they were read.
+    ///
+    /// # Errors
+    /// When they are more than the bounds allow.
+    pub(super) fn of(
+        config: &SetConfig,
+        files: Vec<(String, Vec<u8>)>,
+        fingerprint: u64,
+    ) -> Result<Self, String> {
+        let delivered = delivered(0, &files);
+        // Also tells a name or a size that no agent takes.
+        pack::Packed::of(&delivered)
+            .map_err(|error| format!("{}: {error}", config.directory.display()))?;
+        let checked = pack::checked(&delivered);
+        Ok(Self {
+            config: config.clone(),
+            taken: checked.delivered.taken,
+            refused: checked.delivered.refused,
+            faults: checked.faults,
+            files,
+            fingerprint,
+        })
+    }
+}
+
+fn content(config: &SetConfig, file: &RuleFile) -> Result<(String, Vec<u8>), String> {
+    let name = PathBuf::from(&config.name).join(&file.name);
+    let text =
+        files::read(&file.path).map_err(|reason| format!("{}: {reason}", file.path.display()))?;
+    Ok((name.to_string_lossy().into_owned(), text))
+}
+
+/// Files as agents are given them.
+pub(super) fn delivered(set: usize, files: &[(String, Vec<u8>)]) -> Vec<DeliveredFile> {
+    let file = |(name, text): &(String, Vec<u8>)| DeliveredFile {
+        set,
+        name: name.clone(),
+        text: text.clone(),
+    };
+    files.iter().map(file).collect()
+}

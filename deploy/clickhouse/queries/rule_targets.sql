@@ -1,0 +1,10 @@
+-- Question: which rules are agents to have, by the word of the collectors?
+-- Parameters: none
+-- Columns:
+--   agent_id
+--   version: as in heartbeats.rules_delivered_version; 0 is no rule
+--   sets: names of the sets
+SELECT t.agent_id AS agent_id, argMax(t.version, t.changed_at) AS version, argMax(t.sets, t.changed_at) AS sets
+FROM crmscope.rule_targets AS t
+GROUP BY t.agent_id
+ORDER BY agent_id
