@@ -26,6 +26,10 @@ use crmscope_proto::systemd::Notifier;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A command waits at least this long for an answer of ClickHouse, whatever the configuration says of
+/// questions, ms.
+const COMMAND_TIMEOUT_MS: u64 = 120_000;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -202,8 +206,16 @@ fn reload<E: std::fmt::Display>(tokens: &Tokens, filter: &FilterHandle, config: 
     }
 }
 
+/// ClickHouse, as commands ask it. A person waits, who can break off, and some questions read the whole
+/// schema, which takes long on a busy machine.
+fn storage(config: &Config) -> anyhow::Result<Storage> {
+    let mut clickhouse = config.clickhouse.clone();
+    clickhouse.query_timeout_ms = clickhouse.query_timeout_ms.max(COMMAND_TIMEOUT_MS);
+    Ok(Storage::new(&clickhouse, &mut Registry::default())?)
+}
+
 async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let report = schema::migrate(storage.client())
         .await
         .with_context(|| format!("ClickHouse at {}", config.clickhouse.url))?;
@@ -244,7 +256,7 @@ async fn topics(config: &Config, action: TopicsAction) -> anyhow::Result<ExitCod
 }
 
 async fn hosts(config: &Config, action: &HostsAction) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let now = now_ms.unsigned_abs() / 1000;
     let ms = async |text: &Option<String>| -> anyhow::Result<Option<i64>> {
@@ -329,7 +341,7 @@ fn authority(action: &AuthorityAction) -> anyhow::Result<ExitCode> {
 }
 
 async fn token(config: &Config, action: &TokenAction) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let user = std::env::var("USER").unwrap_or_default();
     match action {
@@ -379,7 +391,7 @@ async fn create_token(
 }
 
 async fn certificate(config: &Config, action: &CertificateAction) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let user = std::env::var("USER").unwrap_or_default();
     let (agents, is_revoked, note) = match action {
@@ -397,21 +409,21 @@ async fn certificate(config: &Config, action: &CertificateAction) -> anyhow::Res
 }
 
 async fn maintenance(config: &Config, action: &MaintenanceAction) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let user = std::env::var("USER").unwrap_or_default();
     print(&maintenance::command::run(&storage, action, (&user, now_ms)).await?)
 }
 
 async fn findings(config: &Config, from: &str, open: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let from_ms = i64::try_from(moment(&storage, from, now).await?)? * 1000;
     print(&correlation::show::findings(&storage, from_ms, open, json).await?)
 }
 
 async fn known(config: &Config, action: &BaselinesAction) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let BaselinesAction::Show { user } = action;
     let Some(user) = user else {
@@ -469,7 +481,7 @@ async fn rules_of_agents(
     behind_for: Duration,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let agents = delivery::show::agents(&storage, agent).await?;
     anyhow::ensure!(
         agent.is_empty() || !agents.is_empty(),
@@ -495,7 +507,7 @@ async fn show_ledger(
     by_minute: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let accounts = ledger::accounts(&storage, question).await?;
     let minutes = match by_minute {
         true => ledger::minutes(&storage, question).await?,
@@ -541,7 +553,7 @@ async fn show_availability(
     to: Option<&str>,
     ask: impl FnOnce(evidence::Asked) -> show::Question,
 ) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let now = now_ms.unsigned_abs() / 1000;
     let asked = evidence::Asked {
@@ -579,7 +591,7 @@ async fn reconcile(
     table: Option<String>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let mut question = reconcile::Question {
         from: moment(&storage, from, now).await?,
@@ -622,7 +634,7 @@ async fn verify(
     mut question: chain::Question,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let storage = storage(config)?;
     let now = question.now_ms.unsigned_abs() / 1000;
     if let Some(from) = from {
         question.from = Some(moment(&storage, from, now).await?);

@@ -175,6 +175,48 @@ async fn a_block_that_died_between_ledger_and_roll_ups_is_mended() {
     is_exact(&engine, &collector, 2).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_backup_counts_its_newest_block_once() {
+    let mut engine = Engine::stopped();
+    let backup = engine.allow_backups();
+    engine.resume();
+    let batches = batches(3);
+    let mut collector = Collector::start(&engine);
+    let sent = tokio::time::timeout(PATIENCE, send_all(collector.ingest, &batches[..2], 0));
+    assert_eq!(sent.await.unwrap(), 2);
+    assert_eq!(collector.terminate(), Some(0), "{}", collector.log());
+
+    // A backup has neither deduplication tokens nor functions.
+    engine.run(&format!("BACKUP DATABASE crmscope TO File('{backup}')")).await;
+    engine.run("DROP DATABASE crmscope SYNC").await;
+    engine.run("DROP FUNCTION crmscope_quantile").await;
+    engine.run(&format!("RESTORE DATABASE crmscope FROM File('{backup}')")).await;
+
+    // The second writes no block of its own either, so it finds the same block as the newest.
+    for start in 1..=2 {
+        let mut collector = Collector::start(&engine);
+        collector.ready().await;
+        is_exact(&engine, &collector, 2).await;
+        let log = collector.log();
+        assert!(log.contains("it is not repeated"), "start {start}: {log}");
+        assert_eq!(collector.metric("writer_blocks_recovered_total").await, 0.0);
+        assert_eq!(collector.terminate(), Some(0), "{}", collector.log());
+    }
+    let functions = "SELECT count() FROM system.functions WHERE name = 'crmscope_quantile'";
+    assert_eq!(engine.number(functions).await, 1);
+
+    // Its own blocks are repeated as ever.
+    let mut collector = Collector::start(&engine);
+    let sent = tokio::time::timeout(PATIENCE, send_all(collector.ingest, &batches, 2));
+    assert_eq!(sent.await.unwrap(), 3);
+    collector.kill();
+    let collector = Collector::start(&engine);
+    collector
+        .reaches("writer_blocks_recovered_total", 1.0)
+        .await;
+    is_exact(&engine, &collector, 3).await;
+}
+
 /// Sends until everything is acknowledged, as an agent does: from the first batch that is not, again
 /// after every failure.
 async fn send_all(address: std::net::SocketAddr, batches: &[Batch], mut acked: u64) -> u64 {

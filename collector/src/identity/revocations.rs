@@ -17,6 +17,9 @@ use crate::storage::Storage;
 /// From one look at the table to the next.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// The same while it was never read: agents wait, and at a first start the table is being made.
+const EVERY_AT_FIRST: Duration = Duration::from_millis(250);
+
 /// Why a certificate is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -84,9 +87,11 @@ impl Watch {
 
     /// Reads the table again and again, until it is aborted.
     pub(crate) async fn run(self, storage: Storage) {
+        let mut every = EVERY_AT_FIRST;
         loop {
             match store::certificates(&storage).await {
                 Ok(rows) => {
+                    every = EVERY;
                     let known = Revocations::of(rows);
                     self.read.set(now_ms() / 1000);
                     self.sender.send_if_modified(|now| {
@@ -101,7 +106,7 @@ impl Watch {
                     tracing::debug!(%error, "refused certificates stay as they are known");
                 }
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(every).await;
         }
     }
 }

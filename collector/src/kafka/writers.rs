@@ -29,7 +29,8 @@ use crate::readiness::{LogUser, Readiness, Stage};
 use crate::storage::Storage;
 use crate::writer::block::LogPartition;
 use crate::writer::patient::Patient;
-use crate::writer::{self, block, journal};
+use crate::writer::journal::Recovery;
+use crate::writer::{self, block};
 
 /// Unit of the room, bytes.
 const UNIT: usize = 1024;
@@ -352,12 +353,11 @@ async fn settle_journal(patient: &Patient) -> Result<(), Error> {
     let ledger = patient
         .until_done("reading the ledger", || storage.newest_ledger_block())
         .await;
-    if newest >= ledger {
-        let rows = patient
-            .until_done("reading a journal block", || storage.journal_rows(newest))
-            .await;
-        let entries = journal::replay(newest, rows)?;
-        tracing::info!(block = newest, "finishing the last block of the journal");
+    let table = patient
+        .until_done("reading the journal's table", || storage.journal_table())
+        .await;
+    let recovery = Recovery::of(newest, ledger, table);
+    if let Some(entries) = recovery.entries(newest, patient).await? {
         for insert in block::build(newest, &entries) {
             patient.insert(&insert).await;
         }

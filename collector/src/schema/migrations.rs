@@ -39,10 +39,13 @@ macro_rules! file {
 /// The file that the history itself rests on; run before the history is read.
 pub(super) const FOUNDATION: Migration = file!(1, "0001_foundation.sql");
 
+/// What lives beside the database.
+pub(super) const FUNCTIONS: Migration = file!(2, "0002_functions.sql");
+
 /// Every migration, the foundation too, so that an edit of it is noticed.
 pub(super) const MIGRATIONS: &[Migration] = &[
     FOUNDATION,
-    file!(2, "0002_functions.sql"),
+    FUNCTIONS,
     file!(3, "0003_host_raw.sql"),
     file!(4, "0004_host_minutes.sql"),
     file!(5, "0005_host_hours_days.sql"),
@@ -88,4 +91,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(48, "0048_baselines.sql"),
     file!(49, "0049_service_requests.sql"),
     file!(50, "0050_identity.sql"),
+    file!(51, "0051_journal_tables.sql"),
 ];

@@ -18,7 +18,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use crate::turn::{self, Turn, TurnError};
-use migrations::{FOUNDATION, MIGRATIONS, Migration};
+use migrations::{FOUNDATION, FUNCTIONS, MIGRATIONS, Migration};
 
 /// Database of every table. The SQL files name it, so it cannot be configured.
 pub const DATABASE: &str = "crmscope";
@@ -136,11 +136,30 @@ pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
         report = done?;
         ended?;
     }
+    if !has_function(&client).await? {
+        run(&client, &FUNCTIONS).await?;
+        tracing::info!(file = FUNCTIONS.name, "functions made again");
+    }
     run(&client, &DASHBOARDS).await?;
     if !report.newer.is_empty() {
         tracing::warn!(newer = ?report.newer, "the schema is newer than this collector");
     }
     Ok(report)
+}
+
+/// Whether the function of roll-ups is there. It lives beside the database, so that a backup of the
+/// database does not hold it, and its migration stays recorded.
+async fn has_function(client: &Client) -> Result<bool, SchemaError> {
+    let sql = "SELECT count() FROM system.functions WHERE name = 'crmscope_quantile'";
+    let count = client.query_raw(sql).fetch_one::<u64>().await;
+    count
+        .map(|count| count > 0)
+        .map_err(|source| SchemaError::Statement {
+            file: FUNCTIONS.name,
+            statement: 1,
+            line: 1,
+            source,
+        })
 }
 
 /// Does what is left to do when the turn came.

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use self::config::is_loopback;
 pub use self::config::{CompressionName, Config, ConfigError, TlsConfig, password};
-pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow, Since};
+pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow, JournalTable, Since};
 use crate::error::{Code, Error};
 use crate::schema::DATABASE;
 use crate::writer::block::Insert;

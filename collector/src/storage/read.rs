@@ -10,6 +10,11 @@ use crate::error::{Code, Error};
 /// Journal partitions hold this many block numbers.
 pub const JOURNAL_PARTITION_BLOCKS: u64 = 1_000_000;
 
+/// The id that the journal's table has now. A restored one has another; one that was renamed, attached
+/// or truncated keeps it.
+const JOURNAL_ID: &str =
+    "(SELECT uuid FROM system.tables WHERE database = 'crmscope' AND name = 'journal')";
+
 /// One batch as the journal has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalRow {
@@ -17,6 +22,17 @@ pub struct JournalRow {
     pub received_ms: i64,
     /// The batch, encoded.
     pub batch: Bytes,
+}
+
+/// What is known of the journal's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalTable {
+    /// No collector noted any table yet: one of an older version wrote it.
+    Unnoted,
+    /// Its blocks from this one on were written here, so that repetitions of them are known.
+    KnownFrom(u64),
+    /// Collectors noted others and not this one: it was restored from a backup.
+    Restored,
 }
 
 /// Highest settled sequence of one lane.
@@ -45,6 +61,13 @@ pub struct Since {
     pub lane: Lane,
     /// First sequence that matters.
     pub sequence: u64,
+}
+
+#[derive(clickhouse::Row, Deserialize)]
+struct JournalTableRow {
+    noted: u64,
+    of_this: u64,
+    known_from: u64,
 }
 
 #[derive(clickhouse::Row, Deserialize)]
@@ -100,6 +123,38 @@ impl Storage {
                 format!("ClickHouse: journal block {block}: the answer is cut short"),
             )
         })
+    }
+
+    /// Whether the journal's table is the one that its blocks were written to.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn journal_table(&self) -> Result<JournalTable, Error> {
+        let sql = format!(
+            "SELECT count() AS noted, countIf(table_id IN {JOURNAL_ID}) AS of_this, \
+             minIf(first_block, table_id IN {JOURNAL_ID}) AS known_from \
+             FROM crmscope.journal_tables"
+        );
+        let question = self.client.query(&sql).fetch_one();
+        let row: JournalTableRow = self.within("the journal's table", question).await?;
+        Ok(match row {
+            JournalTableRow { noted: 0, .. } => JournalTable::Unnoted,
+            JournalTableRow { of_this: 0, .. } => JournalTable::Restored,
+            JournalTableRow { known_from, .. } => JournalTable::KnownFrom(known_from),
+        })
+    }
+
+    /// Notes that blocks of the journal's table are known from `first_block` on.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer; a second note changes nothing.
+    pub async fn note_journal_table(&self, first_block: u64) -> Result<(), Error> {
+        let sql = format!(
+            "INSERT INTO crmscope.journal_tables (table_id, first_block) \
+             SELECT uuid, {first_block} FROM {JOURNAL_ID}"
+        );
+        let insert = self.client.query(&sql).execute();
+        self.within("a note of the journal's table", insert).await
     }
 
     /// Drops journal partitions that lie wholly before the one of `block`.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::config::Config;
+use super::journal::Recovery;
 use super::marks::Marks;
 use super::metrics::{Disposition, Metrics};
 use super::patient::Patient;
@@ -20,7 +21,7 @@ use crate::clock::now_ms;
 use crate::error::{Code, Error};
 use crate::judge::{Entry, Verdict};
 use crate::readiness::{Readiness, Stage};
-use crate::storage::Storage;
+use crate::storage::{JournalTable, Storage};
 
 /// How often the journal is looked at for blocks of another collector.
 const RIVAL_CHECK: Duration = Duration::from_secs(10);
@@ -112,25 +113,28 @@ impl Writer {
             .patient
             .until_done("reading the ledger", || storage.newest_ledger_block())
             .await;
-        self.last_block = journal::first_block(newest.max(ledger), now_ms()) - 1;
-        if newest == 0 || newest < ledger {
-            return Ok(());
-        }
-        let rows = self
+        let table = self
             .patient
-            .until_done("reading a journal block", || storage.journal_rows(newest))
+            .until_done("reading the journal's table", || storage.journal_table())
             .await;
-        let entries = journal::replay(newest, rows)?;
-        tracing::info!(
-            block = newest,
-            batches = entries.len(),
-            in_ledger = newest == ledger,
-            "repeating the newest block of the journal"
-        );
-        let last_block = self.last_block;
-        self.write(newest, entries).await?;
-        self.last_block = last_block;
-        self.metrics.recovered();
+        let first_block = journal::first_block(newest.max(ledger), now_ms());
+        self.last_block = first_block - 1;
+        let recovery = Recovery::of(newest, ledger, table);
+        if let Some(entries) = recovery.entries(newest, &self.patient).await? {
+            self.write(newest, entries).await?;
+            self.last_block = first_block - 1;
+            self.metrics.recovered();
+        }
+        let known_from = match table {
+            JournalTable::KnownFrom(_) => return Ok(()),
+            JournalTable::Unnoted => 0,
+            JournalTable::Restored => first_block,
+        };
+        self.patient
+            .until_done("noting the journal's table", || {
+                storage.note_journal_table(known_from)
+            })
+            .await;
         Ok(())
     }
 

@@ -11,9 +11,10 @@ use prost::Message;
 
 use crate::error::{Code, Error};
 use crate::judge::{Entry, judge};
-use crate::storage::JournalRow;
+use crate::storage::{JournalRow, JournalTable};
 use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
+use crate::writer::patient::Patient;
 
 /// The insert that makes a block's content durable.
 #[must_use]
@@ -52,6 +53,70 @@ pub fn replay(block: u64, rows: Vec<JournalRow>) -> Result<Vec<Entry>, Error> {
         .collect()
 }
 
+/// What a collector does with the newest block of the journal at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// It was settled, as the ledger goes on after it; or there is none.
+    Nothing,
+    /// Repeat it: where it is whole already, its tokens are known and nothing changes.
+    Repeat,
+    /// It was restored from a backup and is whole: nothing would know a repetition.
+    RestoredWhole,
+    /// It was restored from a backup that was made while it was written.
+    RestoredOpen,
+}
+
+impl Recovery {
+    /// By the newest blocks of the journal and of the ledger, each 0 where there is none.
+    #[must_use]
+    pub const fn of(newest: u64, ledger: u64, table: JournalTable) -> Self {
+        if newest == 0 || newest < ledger {
+            return Self::Nothing;
+        }
+        let are_tokens_known = match table {
+            // Written by an older version, which could not tell.
+            JournalTable::Unnoted => true,
+            JournalTable::KnownFrom(block) => newest >= block,
+            JournalTable::Restored => false,
+        };
+        match (are_tokens_known, newest == ledger) {
+            (true, _) => Self::Repeat,
+            (false, true) => Self::RestoredWhole,
+            (false, false) => Self::RestoredOpen,
+        }
+    }
+
+    /// The entries to write again; tells what is done and why.
+    ///
+    /// # Errors
+    /// When the block is damaged.
+    pub async fn entries(self, newest: u64, patient: &Patient) -> Result<Option<Vec<Entry>>, Error> {
+        match self {
+            Self::Nothing => return Ok(None),
+            Self::RestoredWhole => {
+                tracing::info!(
+                    block = newest,
+                    "the journal was restored from a backup, and its newest block is whole: it is not repeated"
+                );
+                return Ok(None);
+            }
+            Self::RestoredOpen => tracing::warn!(
+                block = newest,
+                "the journal was restored from a backup that was made while its newest block was written; what the backup has of that block counts twice now: where that matters, restore a backup that was made with collectors stopped"
+            ),
+            Self::Repeat => {
+                tracing::info!(block = newest, "repeating the newest block of the journal");
+            }
+        }
+        let rows = patient
+            .until_done("reading a journal block", || {
+                patient.storage.journal_rows(newest)
+            })
+            .await;
+        replay(newest, rows).map(Some)
+    }
+}
+
 /// The first block number of a collector that found `newest` in the tables. It leaves one number
 /// out: a predecessor's last insert may still be on its way with that.
 #[must_use]
@@ -68,6 +133,30 @@ pub fn next_block(last: u64, now_ms: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_repeated_only_where_its_tokens_are_known() {
+        use JournalTable::{KnownFrom, Restored, Unnoted};
+        for (newest, ledger, table, want) in [
+            (0, 0, Restored, Recovery::Nothing),
+            (5, 9, KnownFrom(0), Recovery::Nothing),
+            (9, 9, Unnoted, Recovery::Repeat),
+            (9, 7, Unnoted, Recovery::Repeat),
+            (9, 9, KnownFrom(9), Recovery::Repeat),
+            (9, 7, KnownFrom(0), Recovery::Repeat),
+            // Restored, and a collector has been here since without writing a block of its own.
+            (9, 9, KnownFrom(10), Recovery::RestoredWhole),
+            (9, 9, Restored, Recovery::RestoredWhole),
+            (9, 7, Restored, Recovery::RestoredOpen),
+            (9, 7, KnownFrom(10), Recovery::RestoredOpen),
+        ] {
+            assert_eq!(
+                Recovery::of(newest, ledger, table),
+                want,
+                "{newest} {ledger} {table:?}"
+            );
+        }
+    }
 
     #[test]
     fn block_numbers_only_rise_whatever_the_clock_does() {

@@ -81,6 +81,25 @@ impl Engine {
         }
     }
 
+    /// Lets it write backups to the place that is returned, and read them; before it is started.
+    pub(crate) fn allow_backups(&self) -> String {
+        let folder = self.directory.path().join("backups");
+        std::fs::create_dir(&folder).expect("a folder");
+        let config = format!(
+            "<clickhouse><backups><allowed_path>{}/</allowed_path></backups></clickhouse>",
+            folder.display()
+        );
+        // The engine reads this name in the directory that it is started in.
+        std::fs::write(self.directory.path().join("config.xml"), config).expect("a config");
+        folder.join("whole").display().to_string()
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn run(&self, sql: &str) {
+        let ran = self.client().query_raw(sql).execute().await;
+        ran.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
     /// Starts it again on the same data and address.
     pub(crate) fn resume(&mut self) {
         let log = std::fs::File::options()
@@ -89,6 +108,7 @@ impl Engine {
             .open(self.directory.path().join("engine.log"))
             .expect("a log");
         let mut child = Command::new(engine_binary())
+            .current_dir(self.directory.path())
             .arg("--data-dir")
             .arg(self.directory.path().join("data"))
             .args(["--listen", &self.address.to_string(), "--stop-on-stdin-end"])
