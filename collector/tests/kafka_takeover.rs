@@ -16,6 +16,7 @@ use common::exact::{PATIENCE, is_exact, metrics, wait_number};
 use common::log::{Log, entry};
 use common::rows::{batch, contents};
 use common::{Collector, Engine};
+use crmscope_collector::schema::queries;
 use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
 
@@ -76,6 +77,14 @@ async fn the_open_block_of_a_collector_without_kafka_is_finished_once() {
         "{}",
         after.log()
     );
+
+    // Pages hear how far the writers are.
+    let caught_up = "SELECT toUInt64(count() > 0) FROM crmscope.log_positions \
+                     WHERE next_offset > 0 AND position = next_offset";
+    wait_number(&engine, &after, caught_up, 1).await;
+    let health = queries::PIPELINE_HEALTH.replace("{seconds:UInt32}", "900");
+    let lag = format!("SELECT kafka_lag_batches FROM ({health}) WHERE kafka_partitions > 0");
+    assert_eq!(engine.text(&lag).await, "0\n");
 }
 
 /// A batch that compresses badly: 300 events of users with names of 1,000 random letters.

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod partition;
 pub mod passthrough;
 pub mod plan;
+mod positions;
 pub mod producer;
 pub mod reader;
 pub mod record;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use crmscope_proto::Lane;
+use crmscope_proto::{Id, Lane};
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -22,14 +22,15 @@ use super::heads::{self, Publisher};
 use super::intake::Intake;
 use super::lease::Lease;
 use super::metrics::Metrics;
+use super::positions::{self, Position};
 use super::reader::Reader;
 use super::worker::Worker;
 use crate::error::Error;
 use crate::readiness::{LogUser, Readiness, Stage};
 use crate::storage::Storage;
 use crate::writer::block::LogPartition;
-use crate::writer::patient::Patient;
 use crate::writer::journal::Recovery;
+use crate::writer::patient::Patient;
 use crate::writer::{self, block};
 
 /// Unit of the room, bytes.
@@ -146,20 +147,36 @@ impl Shared {
         self.with(|state| state.refused.remove(partition));
     }
 
-    /// Measures the lag of each lane.
-    async fn measure(&self) {
+    /// Measures how far the writers are, for the metric of each lane.
+    async fn measure(&self) -> Vec<Position> {
         let held = self.with(|state| state.reached.values().cloned().collect::<Vec<_>>());
-        let mut lags = HashMap::new();
+        let mut positions = Vec::with_capacity(held.len());
         for (source, position) in held {
             let partition = &source.partition;
             let bounds = self.group.bounds(&partition.topic, partition.partition);
             if let Ok((_, end)) = bounds.await {
-                *lags.entry(source.lane).or_insert(0) += (end - position).max(0);
+                positions.push(Position::new(&source, position, end));
             }
         }
         for lane in Lane::BY_URGENCY {
-            self.metrics
-                .lag(lane, lags.get(&lane).copied().unwrap_or(0));
+            let of_lane = positions.iter().filter(|of| of.lane == lane);
+            let lag = of_lane.fold(0, |lag: i64, of| lag.saturating_add(of.lag()));
+            self.metrics.lag(lane, lag);
+        }
+        positions
+    }
+
+    /// Measures again and again, and now and then tells pages of it; until it is aborted.
+    async fn keep_measuring(&self) {
+        let collector_id = Id(fastrand::u128(..).to_be_bytes());
+        let mut told: Option<Instant> = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let positions = self.measure().await;
+            if told.is_none_or(|told| told.elapsed() >= positions::EVERY) {
+                told = (!positions.is_empty()).then(Instant::now);
+                positions::store(&self.patient.storage, collector_id, &positions).await;
+            }
         }
     }
 
@@ -257,12 +274,7 @@ async fn serve(
     let mut look = tokio::time::interval(LOOK);
     let measuring = tokio::spawn({
         let shared = Arc::clone(shared);
-        async move {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                shared.measure().await;
-            }
-        }
+        async move { shared.keep_measuring().await }
     });
     let ended = loop {
         tokio::select! {

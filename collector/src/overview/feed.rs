@@ -64,6 +64,8 @@ struct FlowRow {
     queued_batches: Option<u64>,
     queued_bytes: Option<u64>,
     agents_behind: Option<u64>,
+    kafka_partitions: u64,
+    kafka_lag_batches: Option<u64>,
     dropped_items: Option<u64>,
     missing_batches: Option<i64>,
 }
@@ -208,6 +210,8 @@ fn overview(
         queued_batches: flow.queued_batches,
         queued_bytes: flow.queued_bytes,
         agents_behind: flow.agents_behind.unwrap_or(0),
+        kafka_partitions: flow.kafka_partitions,
+        kafka_lag_batches: flow.kafka_lag_batches,
         dropped_items: flow.dropped_items.unwrap_or(0),
         missing_batches: flow.missing_batches.unwrap_or(0).max(0).unsigned_abs(),
     };

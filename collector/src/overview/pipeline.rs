@@ -29,6 +29,10 @@ pub struct Flow {
     pub queued_bytes: Option<u64>,
     /// Agents with much in their spools.
     pub agents_behind: u64,
+    /// Partitions of Kafka that writers told of lately.
+    pub kafka_partitions: u64,
+    /// What these have and the tables have not.
+    pub kafka_lag_batches: Option<u64>,
     /// Rows, lines and events that were dropped or rejected lately.
     pub dropped_items: u64,
     /// Batches that did not come lately.
@@ -52,8 +56,10 @@ pub struct Pipeline {
     pub spooled_bytes: Option<u64>,
     /// From receiving to storing; where nothing was stored lately, since the newest.
     pub insert_delay_seconds: Option<f64>,
-    /// Not in ClickHouse; the collectors' metrics `log_*` have it.
-    pub kafka_lag_items: Option<u64>,
+    /// Partitions of Kafka of which writers told how far they are, within ten minutes; 0 without Kafka.
+    pub kafka_partitions: u64,
+    /// Batches that are in these and not in the tables; `None` also where one was not told of lately.
+    pub kafka_lag_batches: Option<u64>,
     /// Rows, lines and events that were dropped or rejected within 15 minutes.
     pub dropped_items: u64,
     /// Batches that did not come, between others that came within 15 minutes.
@@ -91,6 +97,11 @@ pub fn judge(flow: &Flow) -> Pipeline {
     if let Some(batches) = flow.queued_batches {
         text.push_str(&format!(", {batches} batches in spools"));
     }
+    match (flow.kafka_lag_batches, flow.kafka_partitions) {
+        (Some(batches), _) => text.push_str(&format!(", {batches} in Kafka")),
+        (None, 0) => {}
+        (None, _) => text.push_str(", how many in Kafka is not known"),
+    }
     if !trouble.is_empty() {
         text = format!("{trouble}; {text}");
     }
@@ -102,7 +113,8 @@ pub fn judge(flow: &Flow) -> Pipeline {
         spooled_batches: flow.queued_batches,
         spooled_bytes: flow.queued_bytes,
         insert_delay_seconds: delay,
-        kafka_lag_items: None,
+        kafka_partitions: flow.kafka_partitions,
+        kafka_lag_batches: flow.kafka_lag_batches,
         dropped_items: flow.dropped_items,
         missing_batches: flow.missing_batches,
         trouble,

@@ -92,4 +92,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(49, "0049_service_requests.sql"),
     file!(50, "0050_identity.sql"),
     file!(51, "0051_journal_tables.sql"),
+    file!(53, "0053_log_positions.sql"),
 ];

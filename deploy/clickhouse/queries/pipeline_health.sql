@@ -10,6 +10,9 @@
 --   insert_delay_ms: from receiving to storing, of 19 of 20 heartbeats stored in the last minute; NULL for none
 --   queued_batches, queued_bytes: what waits in the spools of agents, by their heartbeats of five minutes
 --   agents_behind: how many of them have more than 100 batches waiting
+--   kafka_partitions: partitions of which a writer told within ten minutes how far it is; 0 without Kafka
+--   kafka_lag_batches: what they have that is not in the tables yet, by what was told within a minute; NULL
+--     where that is not known of every one of them
 --   dropped_items: rows, lines and events that were dropped or rejected, by when a collector was told
 --   missing_batches: batches of which nothing is known between others of their lane that came in that time
 WITH
@@ -25,6 +28,12 @@ WITH
             GROUP BY agent_id, spool_id, lane
         )
         GROUP BY agent_id
+    ),
+    positions AS
+    (
+        SELECT max(ts) AS told_at, argMax(next_offset - position, ts) AS lag
+        FROM crmscope.log_positions WHERE ts > now_ts - INTERVAL 10 MINUTE
+        GROUP BY log_partition
     ),
     -- Lanes on which something between the first and the last that came is not there, as far as this time shows.
     gaps AS
@@ -65,6 +74,10 @@ SELECT
     (SELECT sum(batches) FROM waiting) AS queued_batches,
     (SELECT sum(bytes) FROM waiting) AS queued_bytes,
     (SELECT countIf(batches > 100) FROM waiting) AS agents_behind,
+    (SELECT count() FROM positions) AS kafka_partitions,
+    (
+        SELECT if(count() > 0 AND min(told_at) > now_ts - INTERVAL 1 MINUTE, sum(lag), NULL) FROM positions
+    ) AS kafka_lag_batches,
     (
         SELECT sumIf(items, disposition IN ('dropped', 'rejected')) FROM crmscope.ledger
         WHERE received_at > now_ts - toIntervalSecond({seconds:UInt32})

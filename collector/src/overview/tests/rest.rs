@@ -80,6 +80,23 @@ fn the_pipeline_is_good_only_where_something_is_stored() {
     let cases = [
         (
             Flow {
+                kafka_partitions: 8,
+                kafka_lag_batches: Some(12),
+                ..flow
+            },
+            Level::Good,
+            "212 agents heard, stored 0.9 s after receiving, 3 batches in spools, 12 in Kafka",
+        ),
+        (
+            Flow {
+                kafka_partitions: 8,
+                ..flow
+            },
+            Level::Good,
+            "212 agents heard, stored 0.9 s after receiving, 3 batches in spools, how many in Kafka is not known",
+        ),
+        (
+            Flow {
                 missing_batches: 7,
                 ..flow
             },
@@ -203,7 +220,7 @@ fn documents_have_the_words_of_the_contract() {
     assert_eq!(document["hosts"]["list"][0]["state"], "down");
     assert_eq!(document["hosts"]["list"][0]["level"], "bad");
     assert_eq!(
-        document["pipeline"]["kafka_lag_items"],
+        document["pipeline"]["kafka_lag_batches"],
         serde_json::Value::Null
     );
     for state in State::ALL {

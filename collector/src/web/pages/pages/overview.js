@@ -289,7 +289,7 @@ function showPipeline(panel, pipeline) {
     ["Agents", count(pipeline.agents)],
     ["Waiting in spools", `${plural(pipeline.spooled_batches, "batch", "batches")}, ${bytes(pipeline.spooled_bytes)}`],
     ["From received to stored", seconds(pipeline.insert_delay_seconds)],
-    ["Kafka lag", "in the collectors' metrics, as log_*"],
+    ["Waiting in Kafka", pipeline.kafka_partitions ? plural(pipeline.kafka_lag_batches, "batch", "batches") : "no Kafka is told of"],
     ["Dropped", `${count(pipeline.dropped_items)} items`],
     ["Missing", plural(pipeline.missing_batches, "batch", "batches")],
   ];
