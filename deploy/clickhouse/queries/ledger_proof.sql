@@ -1,103 +1,134 @@
 -- Question: was anything lost, and can it be shown that nothing was?
 -- For every row: emitted = stored + sampled + rejected + dropped + missing + in_flight, in batches.
 -- A sequence that several rows claim counts once, in that order, and shows under overlaps.
+-- Read from ledger_spans and ledger_ranges, which tell every sequence.
 -- Parameters:
 --   agent String: one agent; default '', all of them
---   from DateTime('UTC'): looks at sequences from the first that was received since then; default 0,
---     which is sequence 1 of each spool (right as long as the spool is younger than the ledger's 400 days)
+--   from DateTime('UTC'): looks at sequences from the first of the 1,024 (n·1024 on) in which one was received
+--     since then; default 0, which is sequence 1 of each spool (right as long as the spool is younger than the
+--     ledger's 400 days)
 -- Columns:
 --   agent_id, spool_id, lane; first_sequence, last_sequence: what was looked at
 --   emitted: batches that exist, from the ledger and from what the agent says of its lanes
 --   stored, sampled, rejected, dropped: batches by what became of them
 --   missing: batches below the highest that arrived, of which nothing is known: a loss
 --   in_flight: batches above it, still with the agent or on their way
---   duplicates: batches that one disposition holds more than once: rows counted twice
---   overlaps: batches with two dispositions (stored, but the agent dropped its copy before the ack came)
+--   duplicates: how often one disposition holds a batch beyond the first time: rows counted twice
+--   overlaps: dispositions of a batch beyond the first (stored, but the agent dropped its copy before the ack came)
 --   *_items: rows, lines and events of the batches, as the ledger has them
 --   reasons: batches by reason, as the ledger has them, for those that have one
 --   acked_sequence: up to where the agent knows to be settled
 --   whole: 1 when missing and duplicates are 0
 WITH
--- What is known of each sequence: the highest that arrived here, and the highest that exists.
-known AS (
-    SELECT agent_id, spool_id, lane,
-        max(arrived) AS settled_sequence,
-        max(emitted) AS last_sequence,
-        max(acked) AS acked_sequence,
-        if(toUnixTimestamp({from:DateTime('UTC')}) = 0, 1, coalesce(min(recent), settled_sequence + 1)) AS first_sequence
+(SELECT if(count() = 0, toDateTime(4294967295, 'UTC'), max(g.since)) FROM crmscope.rollup_starts AS g WHERE g.name = 'ledger_spans') AS since,
+toUnixTimestamp({from:DateTime('UTC')}) > 0 AS is_cut,
+-- What the ledger tells of each lane: what was stored in spans of 1,024 sequences, with a bit for each, and everything
+-- else as ranges. What it has of before there were such spans is turned into them here.
+told AS (
+    SELECT agent_id, spool_id, lane, span, stored, items, first_sequence, last_sequence, received_at,
+        present_0, present_1, present_2, present_3, '' AS fate, '' AS reason
+    FROM crmscope.ledger_spans WHERE t >= since AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT agent_id, spool_id, lane, intDiv(first_sequence, 1024), times, items, first_sequence, last_sequence, received_at,
+        0, 0, 0, 0, toString(disposition), toString(reason)
+    FROM crmscope.ledger_ranges WHERE t >= since AND ({agent:String} = '' OR agent_id = {agent:String})
+    UNION ALL
+    SELECT agent_id, spool_id, lane, intDiv(first_sequence, 1024), 1, items, first_sequence, last_sequence, received_at,
+        if(is_single AND intDiv(first_sequence, 256) % 4 = 0, bitShiftLeft(toUInt256(1), first_sequence % 256), toUInt256(0)),
+        if(is_single AND intDiv(first_sequence, 256) % 4 = 1, bitShiftLeft(toUInt256(1), first_sequence % 256), toUInt256(0)),
+        if(is_single AND intDiv(first_sequence, 256) % 4 = 2, bitShiftLeft(toUInt256(1), first_sequence % 256), toUInt256(0)),
+        if(is_single AND intDiv(first_sequence, 256) % 4 = 3, bitShiftLeft(toUInt256(1), first_sequence % 256), toUInt256(0)),
+        if(first_sequence = last_sequence AND disposition = 'stored' AND reason = '' AS is_single, '', toString(disposition)), toString(reason)
+    FROM crmscope.ledger WHERE received_at < since AND ({agent:String} = '' OR agent_id = {agent:String})
+),
+-- A row for each lane. A dropped range is announced on another lane, so what lies before it may still be on its way.
+lanes AS (
+    SELECT p.agent_id AS agent_id, p.spool_id AS spool_id, p.lane AS lane,
+        maxIf(p.last_sequence, p.fate NOT IN ('dropped', 'end')) AS settled_sequence, max(p.last_sequence) AS last_sequence,
+        max(p.acked_sequence) AS acked_sequence,
+        groupArrayIf((p.first_sequence, p.last_sequence, p.stored, p.items, p.fate, p.reason, p.received_at), p.fate NOT IN ('', 'end')) AS ranges,
+        -- Of each span: number, stored, items, first, received, bits, how many of these. Only where they are looked into.
+        groupArrayIf((p.span, p.stored, p.items, p.first_sequence, p.received_at, [p.present_0, p.present_1, p.present_2, p.present_3], p.present),
+            p.fate = '' AND (is_cut OR p.has_ranges)) AS all_spans,
+        sumIf(p.stored, p.fate = '') AS rows_in_all, sumIf(p.items, p.fate = '') AS items_in_all, sumIf(p.present, p.fate = '') AS present_in_all
     FROM (
-        -- A dropped range is announced on another lane, so what lies before it may still be on its way.
-        SELECT agent_id, spool_id, lane, if(disposition = 'dropped', 0, last_sequence) AS arrived, last_sequence AS emitted,
-            0 AS acked, if(received_at >= {from:DateTime('UTC')}, first_sequence, NULL) AS recent
-        FROM crmscope.ledger WHERE {agent:String} = '' OR agent_id = {agent:String}
+        SELECT u.agent_id AS agent_id, u.spool_id AS spool_id, u.lane AS lane, u.span AS span, u.fate AS fate, u.reason AS reason,
+            if(fate = '', 0, u.first_sequence) AS range_first, if(fate = '', 0, u.last_sequence) AS range_last,
+            min(u.first_sequence) AS first_sequence, max(u.last_sequence) AS last_sequence, max(u.received_at) AS received_at,
+            sum(u.stored) AS stored, sum(u.items) AS items,
+            groupBitOr(u.present_0) AS present_0, groupBitOr(u.present_1) AS present_1,
+            groupBitOr(u.present_2) AS present_2, groupBitOr(u.present_3) AS present_3,
+            toUInt64(bitCount(present_0)) + bitCount(present_1) + bitCount(present_2) + bitCount(present_3) AS present,
+            (agent_id, spool_id, lane) IN (
+                SELECT agent_id, spool_id, lane FROM crmscope.ledger_ranges
+                UNION ALL
+                SELECT agent_id, spool_id, lane FROM crmscope.ledger
+                WHERE received_at < since AND NOT (first_sequence = last_sequence AND disposition = 'stored' AND reason = '')
+            ) AS has_ranges,
+            toUInt64(0) AS acked_sequence
+        FROM told AS u
+        GROUP BY agent_id, spool_id, lane, span, fate, reason, range_first, range_last
         UNION ALL
-        SELECT agent_id, spool_id, lane, 0, toUInt64(greatest(next_sequence, 1) - 1), acked_sequence, NULL
-        FROM crmscope.lane_states WHERE {agent:String} = '' OR agent_id = {agent:String}
-    )
+        SELECT agent_id, spool_id, lane, 0, 'end', '', 0, 0, 0, toUInt64(greatest(next_sequence, 1) - 1), ts, 0, 0, 0, 0, 0, 0, 0, 0, acked_sequence
+        FROM crmscope.lane_ends WHERE {agent:String} = '' OR agent_id = {agent:String}
+    ) AS p
     GROUP BY agent_id, spool_id, lane
-    HAVING first_sequence <= last_sequence
-),
-rows AS (
-    SELECT l.*, k.first_sequence AS from_sequence FROM crmscope.ledger AS l
-    INNER JOIN known AS k ON k.agent_id = l.agent_id AND k.spool_id = l.spool_id AND k.lane = l.lane
-    WHERE ({agent:String} = '' OR l.agent_id = {agent:String}) AND l.last_sequence >= k.first_sequence
-),
--- A sweep over the ends of all ranges: between two neighbouring ends every sequence has the same
--- fate, however many batches lie there. Depth is how many rows of a disposition cover the segment.
-points AS (
-    SELECT agent_id, spool_id, lane, edge.1 AS position,
-        sumIf(edge.2, fate = 'stored') AS stored_step, sumIf(edge.2, fate = 'sampled') AS sampled_step,
-        sumIf(edge.2, fate = 'rejected') AS rejected_step, sumIf(edge.2, fate = 'dropped') AS dropped_step
-    FROM (
-        SELECT agent_id, spool_id, lane, toString(disposition) AS fate,
-            arrayJoin([(greatest(first_sequence, from_sequence), 1), (last_sequence + 1, -1)]) AS edge
-        FROM rows
-        UNION ALL
-        SELECT agent_id, spool_id, lane, '', arrayJoin([(first_sequence, 0), (settled_sequence + 1, 0), (last_sequence + 1, 0)])
-        FROM known
-    )
-    GROUP BY agent_id, spool_id, lane, position
-    -- Where one batch ends and the next of the same fate begins, the two ends cancel out.
-    HAVING stored_step != 0 OR sampled_step != 0 OR rejected_step != 0 OR dropped_step != 0 OR max(fate = '')
-),
-segments AS (
-    SELECT agent_id, spool_id, lane, position, leadInFrame(position, 1, position) OVER following - position AS length,
-        sum(stored_step) OVER running AS stored_depth, sum(sampled_step) OVER running AS sampled_depth,
-        sum(rejected_step) OVER running AS rejected_depth, sum(dropped_step) OVER running AS dropped_depth
-    FROM points
-    WINDOW
-        running AS (PARTITION BY agent_id, spool_id, lane ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
-        following AS (PARTITION BY agent_id, spool_id, lane ORDER BY position ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)
-),
-fates AS (
-    SELECT agent_id, spool_id, lane,
-        sumIf(length, stored_depth > 0) AS stored,
-        sumIf(length, stored_depth = 0 AND sampled_depth > 0) AS sampled,
-        sumIf(length, stored_depth + sampled_depth = 0 AND rejected_depth > 0) AS rejected,
-        sumIf(length, stored_depth + sampled_depth + rejected_depth = 0 AND dropped_depth > 0) AS dropped,
-        sumIf(length, stored_depth + sampled_depth + rejected_depth + dropped_depth = 0 AND position <= k.settled_sequence) AS missing,
-        sumIf(length, stored_depth + sampled_depth + rejected_depth + dropped_depth = 0 AND position > k.settled_sequence) AS in_flight,
-        sumIf(length, greatest(stored_depth, sampled_depth, rejected_depth, dropped_depth) > 1) AS duplicates,
-        sumIf(length, (stored_depth > 0) + (sampled_depth > 0) + (rejected_depth > 0) + (dropped_depth > 0) > 1) AS overlaps
-    FROM segments AS s
-    INNER JOIN known AS k ON k.agent_id = s.agent_id AND k.spool_id = s.spool_id AND k.lane = s.lane
-    GROUP BY agent_id, spool_id, lane
-),
-sums AS (
-    SELECT agent_id, spool_id, lane,
-        sumIf(items, disposition = 'stored') AS stored_items, sumIf(items, disposition = 'sampled') AS sampled_items,
-        sumIf(items, disposition = 'rejected') AS rejected_items, sumIf(items, disposition = 'dropped') AS dropped_items,
-        sumMap(if(reason = '', map(), map(toString(reason), last_sequence - greatest(first_sequence, from_sequence) + 1))) AS reasons
-    FROM rows GROUP BY agent_id, spool_id, lane
 )
-SELECT k.agent_id AS agent_id, k.spool_id AS spool_id, k.lane AS lane,
-    k.first_sequence AS first_sequence, k.last_sequence AS last_sequence,
-    k.last_sequence - k.first_sequence + 1 AS emitted,
-    stored, sampled, rejected, dropped, missing, in_flight, duplicates, overlaps,
-    stored_items, sampled_items, rejected_items, dropped_items, reasons,
-    k.acked_sequence AS acked_sequence,
+SELECT agent_id, spool_id, lane, first_sequence, last_sequence,
+    last_sequence - first_sequence + 1 AS emitted,
+    up_to[1] AS stored, up_to[2] - up_to[1] AS sampled, up_to[3] - up_to[2] AS rejected, up_to[4] - up_to[3] AS dropped,
+    greatest(settled_sequence + 1, first_sequence) - first_sequence - (up_to[4] - beyond) AS missing,
+    last_sequence + 1 - greatest(settled_sequence + 1, first_sequence) - beyond AS in_flight,
+    rows - present + arraySum(p -> p.4 * (p.2 - p.1), parts) - arraySum(alone) + inside[1] AS duplicates,
+    up_to[1] + alone[2] + alone[3] + alone[4] - up_to[4] AS overlaps,
+    items + arraySum(p -> if(p.3 = 1, p.5, 0), parts) AS stored_items,
+    arraySum(p -> if(p.3 = 2, p.5, 0), parts) AS sampled_items,
+    arraySum(p -> if(p.3 = 3, p.5, 0), parts) AS rejected_items,
+    arraySum(p -> if(p.3 = 4, p.5, 0), parts) AS dropped_items,
+    mapFromArrays(
+        arrayFilter(name -> name != '', arrayDistinct(parts.6)) AS names,
+        arrayMap(name -> toUInt64(arraySum(p -> if(p.6 = name, p.4 * (p.2 - p.1), 0), parts)), names)) AS reasons,
+    acked_sequence,
     missing = 0 AND duplicates = 0 AS whole
-FROM known AS k
-INNER JOIN fates AS f ON f.agent_id = k.agent_id AND f.spool_id = k.spool_id AND f.lane = k.lane
-LEFT JOIN sums AS i ON i.agent_id = k.agent_id AND i.spool_id = k.spool_id AND i.lane = k.lane
+FROM (
+    SELECT *,
+        -- Of each fate and those before it: the length of its ranges, and how many stored ones lie in them.
+        arrayMap(fate -> arrayReduce('intervalLengthSum', arrayMap(p -> p.1, arrayFilter(p -> p.3 <= fate, parts)), arrayMap(p -> p.2, arrayFilter(p -> p.3 <= fate, parts))), [1, 2, 3, 4]) AS long,
+        arrayMap(fate -> arraySum(s -> arraySum(
+            (word, begin) -> bitCount(bitAnd(word, arrayFold(
+                (mask, p) -> if(p.3 > fate OR p.1 > begin + 255 OR p.2 <= begin, mask, bitOr(mask, bitAnd(
+                    bitShiftLeft(bitNot(toUInt256(0)), toUInt64(greatest(p.1, begin) - begin)),
+                    bitShiftRight(bitNot(toUInt256(0)), toUInt64(begin + 256 - least(p.2, begin + 256)))))),
+                parts, toUInt256(0)))),
+            s.6, [s.1 * 1024, s.1 * 1024 + 256, s.1 * 1024 + 512, s.1 * 1024 + 768]), spans), [1, 2, 3, 4]) AS inside,
+        arrayMap((long, inside) -> present + long - inside, long, inside) AS up_to,
+        arrayMap(fate -> arrayReduce('intervalLengthSum', arrayMap(p -> p.1, arrayFilter(p -> p.3 = fate, parts)), arrayMap(p -> p.2, arrayFilter(p -> p.3 = fate, parts))), [1, 2, 3, 4]) AS alone,
+        -- Beyond the highest that arrived there are only dropped ones.
+        arrayFilter(p -> p.2 > settled_sequence + 1, parts) AS last_parts,
+        arrayReduce('intervalLengthSum', arrayMap(p -> greatest(p.1, settled_sequence + 1), last_parts), arrayMap(p -> p.2, last_parts)) AS beyond
+    FROM (
+        SELECT agent_id, spool_id, lane, settled_sequence, last_sequence, acked_sequence, spans,
+            if(is_cut, arrayMin(arrayConcat(
+                arrayMap(s -> s.4, spans), arrayMap(r -> r.1, arrayFilter(r -> intDiv(r.1, 1024) >= first_span, ranges)),
+                [settled_sequence + 1])), materialize(toUInt64(1))) AS first_sequence,
+            if(is_cut, arraySum(s -> s.2, spans), rows_in_all) AS rows,
+            if(is_cut, arraySum(s -> s.3, spans), items_in_all) AS items,
+            if(is_cut, arraySum(s -> s.7, spans), present_in_all) AS present,
+            -- Begin, end, fate, times, items, reason.
+            arrayMap(r -> (greatest(r.1, first_sequence), r.2 + 1, indexOf(['stored', 'sampled', 'rejected', 'dropped'], r.5), r.3, r.4, r.6),
+                arrayFilter(r -> r.2 >= first_sequence, ranges)) AS parts
+        FROM (
+            SELECT * EXCEPT (all_spans), arrayFilter(s -> s.1 >= first_span, all_spans) AS spans
+            FROM (
+                SELECT *,
+                    if(is_cut, arrayMin(arrayConcat(
+                        arrayMap(s -> s.1, arrayFilter(s -> s.5 >= {from:DateTime('UTC')}, all_spans)),
+                        arrayMap(r -> intDiv(r.1, 1024), arrayFilter(r -> r.7 >= {from:DateTime('UTC')}, ranges)),
+                        [18446744073709551615])), materialize(toUInt64(0))) AS first_span
+                FROM lanes
+            )
+        )
+    )
+    WHERE first_sequence <= last_sequence
+)
 ORDER BY agent_id, lane, spool_id
