@@ -187,10 +187,14 @@ async fn a_restored_backup_counts_its_newest_block_once() {
     assert_eq!(collector.terminate(), Some(0), "{}", collector.log());
 
     // A backup has neither deduplication tokens nor functions.
-    engine.run(&format!("BACKUP DATABASE crmscope TO File('{backup}')")).await;
+    engine
+        .run(&format!("BACKUP DATABASE crmscope TO File('{backup}')"))
+        .await;
     engine.run("DROP DATABASE crmscope SYNC").await;
     engine.run("DROP FUNCTION crmscope_quantile").await;
-    engine.run(&format!("RESTORE DATABASE crmscope FROM File('{backup}')")).await;
+    engine
+        .run(&format!("RESTORE DATABASE crmscope FROM File('{backup}')"))
+        .await;
 
     // The second writes no block of its own either, so it finds the same block as the newest.
     for start in 1..=2 {

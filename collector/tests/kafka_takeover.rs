@@ -23,7 +23,6 @@ use crmscope_proto::Lane;
 const AGENT: &str = "app-01";
 const MEBIBYTE: u64 = 1 << 20;
 
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_open_block_of_a_collector_without_kafka_is_finished_once() {
     let engine = Engine::start();
@@ -36,8 +35,9 @@ async fn the_open_block_of_a_collector_without_kafka_is_finished_once() {
     }
     agent.acked(Lane::Metrics, 3).await.unwrap();
     // A table that cannot be written: the block is in the journal, and in some tables.
-    engine.run("RENAME TABLE crmscope.disk_raw TO crmscope.disk_away")
-    .await;
+    engine
+        .run("RENAME TABLE crmscope.disk_raw TO crmscope.disk_away")
+        .await;
     let mut sent = Vec::new();
     for sequence in 4..=6 {
         let next = contents(Lane::Metrics, sequence, sequence + 1);
@@ -55,8 +55,9 @@ async fn the_open_block_of_a_collector_without_kafka_is_finished_once() {
     )
     .await;
     before.kill();
-    engine.run("RENAME TABLE crmscope.disk_away TO crmscope.disk_raw")
-    .await;
+    engine
+        .run("RENAME TABLE crmscope.disk_away TO crmscope.disk_raw")
+        .await;
 
     // The agent has no ack of these, and sends them again: by way of the log.
     let log = Log::start(1);
@@ -129,8 +130,9 @@ async fn a_writer_that_has_fallen_behind_holds_no_more_than_it_may() {
     let idle = collector.peak_bytes() / MEBIBYTE;
 
     // Nothing can be inserted while everything comes in.
-    engine.run("RENAME TABLE crmscope.security_events TO crmscope.security_away")
-    .await;
+    engine
+        .run("RENAME TABLE crmscope.security_events TO crmscope.security_away")
+        .await;
     let mut appended = 0;
     for sequence in 2..=BATCHES {
         let heavy = entry(&heavy(sequence));
@@ -145,8 +147,9 @@ async fn a_writer_that_has_fallen_behind_holds_no_more_than_it_may() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let behind = collector.peak_bytes() / MEBIBYTE;
-    engine.run("RENAME TABLE crmscope.security_away TO crmscope.security_events")
-    .await;
+    engine
+        .run("RENAME TABLE crmscope.security_away TO crmscope.security_events")
+        .await;
     wait_number(&engine, &collector, stored, BATCHES * EVENTS).await;
     assert_eq!(engine.number(stored).await, BATCHES * EVENTS);
     let peak = collector.peak_bytes() / MEBIBYTE;

@@ -178,7 +178,12 @@ fn made_up(now_s: u64) -> Ledger {
     }
     for _ in 0..if is_messy && fastrand::bool() { 4 } else { 0 } {
         let sequence = any();
-        lane.rows.push(row(sequence, sequence, 0, ["", "odd"][fastrand::usize(..2)]));
+        lane.rows.push(row(
+            sequence,
+            sequence,
+            0,
+            ["", "odd"][fastrand::usize(..2)],
+        ));
     }
     if is_messy && fastrand::u8(..4) == 0 {
         lane.rows.push(row(5, 900, 0, ""));
@@ -186,7 +191,10 @@ fn made_up(now_s: u64) -> Ledger {
     for sequence in 1..=count {
         if is_there[usize::try_from(sequence).unwrap()] {
             let received_s = received(sequence);
-            lane.rows.push(Row { received_s, ..row(sequence, sequence, 0, "") });
+            lane.rows.push(Row {
+                received_s,
+                ..row(sequence, sequence, 0, "")
+            });
         }
     }
     if fastrand::u8(..10) < 7 {
@@ -211,7 +219,12 @@ struct Counted {
 
 fn counted(lane: &Ledger, from_s: u64) -> Option<Counted> {
     let rows = &lane.rows;
-    let settled = rows.iter().filter(|row| row.fate != 3).map(|row| row.last).max().unwrap_or(0);
+    let settled = rows
+        .iter()
+        .filter(|row| row.fate != 3)
+        .map(|row| row.last)
+        .max()
+        .unwrap_or(0);
     let told = rows.iter().map(|row| row.last).max().unwrap_or(0);
     let last = told.max(lane.next_sequence.saturating_sub(1));
     let first = if from_s == 0 {
@@ -245,7 +258,10 @@ fn counted(lane: &Ledger, from_s: u64) -> Option<Counted> {
     for (sequence, depth) in (first..).zip(&depths) {
         let claims = depth.iter().filter(|depth| **depth > 0).count() as u64;
         counted.overlaps += claims.saturating_sub(1);
-        counted.duplicates += depth.iter().map(|depth| depth.saturating_sub(1)).sum::<u64>();
+        counted.duplicates += depth
+            .iter()
+            .map(|depth| depth.saturating_sub(1))
+            .sum::<u64>();
         match depth.iter().position(|depth| *depth > 0) {
             Some(fate) => counted.fates[fate] += 1,
             None if sequence > settled => counted.in_flight += 1,
@@ -264,8 +280,10 @@ fn counted(lane: &Ledger, from_s: u64) -> Option<Counted> {
 /// The queries' answers, by lane.
 async fn asked(engine: &Engine, from_s: u64) -> BTreeMap<String, Counted> {
     let fill = |sql: &str| {
-        sql.replace("{agent:String}", "''")
-            .replace("{from:DateTime('UTC')}", &format!("toDateTime({from_s}, 'UTC')"))
+        sql.replace("{agent:String}", "''").replace(
+            "{from:DateTime('UTC')}",
+            &format!("toDateTime({from_s}, 'UTC')"),
+        )
     };
     let proof = format!(
         "SELECT agent_id, first_sequence, last_sequence, stored, sampled, rejected, dropped, missing, in_flight, duplicates, overlaps \
@@ -275,19 +293,41 @@ async fn asked(engine: &Engine, from_s: u64) -> BTreeMap<String, Counted> {
     let mut lanes = BTreeMap::new();
     for line in engine.text(&proof).await.lines() {
         let (agent, figures) = line.split_once('\t').unwrap();
-        let figures = figures.split('\t').map(|figure| figure.parse::<u64>());
+        let figures = figures.split('\t').map(str::parse::<u64>);
         let figures: Vec<u64> = figures.collect::<Result<_, _>>().unwrap();
-        let [first, last, stored, sampled, rejected, dropped, missing, in_flight, duplicates, overlaps] =
-            figures[..]
+        let [
+            first,
+            last,
+            stored,
+            sampled,
+            rejected,
+            dropped,
+            missing,
+            in_flight,
+            duplicates,
+            overlaps,
+        ] = figures[..]
         else {
             panic!("{line}")
         };
         let fates = [stored, sampled, rejected, dropped];
         let gaps = Vec::new();
-        let counted = Counted { first, last, fates, missing, in_flight, duplicates, overlaps, gaps };
+        let counted = Counted {
+            first,
+            last,
+            fates,
+            missing,
+            in_flight,
+            duplicates,
+            overlaps,
+            gaps,
+        };
         lanes.insert(agent.to_owned(), counted);
     }
-    let gaps = format!("SELECT agent_id, first_sequence, last_sequence FROM ({})", fill(queries::LEDGER_GAPS));
+    let gaps = format!(
+        "SELECT agent_id, first_sequence, last_sequence FROM ({})",
+        fill(queries::LEDGER_GAPS)
+    );
     for line in engine.text(&gaps).await.lines() {
         let mut parts = line.split('\t');
         let mut next = || parts.next().unwrap();
@@ -313,7 +353,7 @@ async fn random_ledgers_are_told_as_counting_tells_them() {
     for (agent, lane) in &lanes {
         for row in &lane.rows {
             rows.push(format!(
-                "('{agent}', generateUUIDv4(), generateUUIDv4(), toUUID('03030303-0303-0303-0303-030303030303'), 'metrics', {}, {}, 3, 10, '{}', '{}', {s}, {s}, 1)",
+                "('{agent}', generateUUIDv4(), generateUUIDv4(), toUUID('03030303-0303-0303-0303-030303030303'), 'metrics', {}, {}, 3, 10, '{}', '{}', toDateTime64({s}, 3, 'UTC'), toDateTime64({s}, 3, 'UTC'), 1)",
                 row.first, row.last, FATES[row.fate], row.reason, s = row.received_s
             ));
         }
@@ -334,7 +374,12 @@ async fn random_ledgers_are_told_as_counting_tells_them() {
         )).await;
     }
 
-    let froms = [0, now_s - 5 * 86_400 + 70_000, now_s - 3 * 86_400, now_s - 5 * 86_400 + 5];
+    let froms = [
+        0,
+        now_s - 5 * 86_400 + 70_000,
+        now_s - 3 * 86_400,
+        now_s - 5 * 86_400 + 5,
+    ];
     let want = |from_s| -> BTreeMap<String, Counted> {
         let counted = lanes
             .iter()
@@ -352,6 +397,10 @@ async fn random_ledgers_are_told_as_counting_tells_them() {
         engine.run(&format!("INSERT INTO crmscope.rollup_starts (name, since) SETTINGS async_insert = 0 VALUES ('{table}', {since})")).await;
     }
     for from_s in froms {
-        assert_eq!(asked(&engine, from_s).await, want(from_s), "from {from_s}, since {since}");
+        assert_eq!(
+            asked(&engine, from_s).await,
+            want(from_s),
+            "from {from_s}, since {since}"
+        );
     }
 }

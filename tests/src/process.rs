@@ -156,6 +156,9 @@ pub fn binary(name: &str) -> PathBuf {
         // target/<profile>/deps/<test>
         let test = std::env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap().to_owned();
+        if crmscope_local::cargo::are_programs_built() {
+            return directory;
+        }
         let mut build = crmscope_local::cargo::nested();
         build.current_dir(env!("CARGO_MANIFEST_DIR")).args([
             "build",

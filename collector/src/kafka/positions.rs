@@ -74,7 +74,9 @@ fn insert(collector_id: Id, at_ms: i64, positions: &[Position]) -> Option<Insert
     native.u64("position", positions.iter().map(|of| offset(of.position)));
     native.u64(
         "next_offset",
-        positions.iter().map(|of| offset(of.next_offset.max(of.position))),
+        positions
+            .iter()
+            .map(|of| offset(of.next_offset.max(of.position))),
     );
     let origin = Origin::Journal(at_ms.max(0).unsigned_abs());
     let mut insert = Insert::new("log_positions", &origin, positions.len(), native);
@@ -93,7 +95,12 @@ mod tests {
             partition: Arc::new(LogPartition::new("crmscope.metrics.v1", 3, "writers")),
             lane: Lane::Metrics,
         };
-        for (position, next_offset, lag) in [(7, 10, 3), (10, 10, 0), (11, 10, 0), (0, i64::MAX, i64::MAX)] {
+        for (position, next_offset, lag) in [
+            (7, 10, 3),
+            (10, 10, 0),
+            (11, 10, 0),
+            (0, i64::MAX, i64::MAX),
+        ] {
             assert_eq!(Position::new(&source, position, next_offset).lag(), lag);
         }
         let positions = [Position::new(&source, 7, 10)];

@@ -90,7 +90,11 @@ impl Recovery {
     ///
     /// # Errors
     /// When the block is damaged.
-    pub async fn entries(self, newest: u64, patient: &Patient) -> Result<Option<Vec<Entry>>, Error> {
+    pub async fn entries(
+        self,
+        newest: u64,
+        patient: &Patient,
+    ) -> Result<Option<Vec<Entry>>, Error> {
         match self {
             Self::Nothing => return Ok(None),
             Self::RestoredWhole => {

@@ -38,6 +38,9 @@ fn engine_binary() -> PathBuf {
     // Always, as nothing else tells a fresh binary from a stale one; once, as tests run together.
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if crmscope_local::cargo::are_programs_built() {
+            return;
+        }
         let mut build = crmscope_local::cargo::nested();
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         // Of the workspace and with its tests, and so with the features that `cargo test --workspace`

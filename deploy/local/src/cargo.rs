@@ -18,6 +18,13 @@ pub fn nested() -> Command {
     command
 }
 
+/// Whether who runs this has built every program, tests with them: then cargo need not look, which
+/// takes seconds for each of many tests. CI says so by `CRMSCOPE_PROGRAMS_ARE_BUILT=1`.
+#[must_use]
+pub fn are_programs_built() -> bool {
+    std::env::var_os("CRMSCOPE_PROGRAMS_ARE_BUILT").is_some_and(|value| value == "1")
+}
+
 fn is_of_a_package(variable: &str) -> bool {
     let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
     prefixes.iter().any(|prefix| variable.starts_with(prefix))

@@ -13,9 +13,10 @@ pub mod security;
 pub mod series;
 
 /// Type of every `lane` column but the dead letters'.
-const LANE: &str = "Enum8('metrics' = 1, 'requests' = 2, 'security' = 3, 'presence' = 4)";
+pub(crate) const LANE: &str =
+    "Enum8('metrics' = 1, 'requests' = 2, 'security' = 3, 'presence' = 4)";
 
 /// A lane as its enum's number; lanes have been checked at the door.
-fn lane_number(lane: i32) -> i8 {
+pub(crate) fn lane_number(lane: i32) -> i8 {
     i8::try_from(lane).unwrap_or_default()
 }
