@@ -147,8 +147,12 @@ fn router(shared: &Arc<Shared>) -> Router {
 
 /// Reads the tokens again whenever the process is told to; never ends.
 async fn reload(shared: &Shared) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return std::future::pending().await;
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP cannot be heard: web.tokens are those of the start until the next");
+            return std::future::pending().await;
+        }
     };
     loop {
         if hangup.recv().await.is_none() {

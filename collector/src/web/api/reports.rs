@@ -176,7 +176,12 @@ pub(super) fn fault(error: &anyhow::Error) -> Fault {
     match storage {
         Some(error) => {
             tracing::warn!(%error, "a report of the API failed");
-            error.clone().into()
+            // What ClickHouse says may name what whoever asks may not see.
+            let code = Fault::from(error.clone()).code;
+            Fault::new(
+                code,
+                "ClickHouse did not give the report; the collector's log says why",
+            )
         }
         None => {
             let text = error.to_string().replace("--", "");

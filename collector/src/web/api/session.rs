@@ -65,7 +65,7 @@ pub(super) async fn begin(
         Fault::parameter("token", "write {\"token\": \"…\"} with one of web.tokens")
     })?;
     let secure = must_be_secure(&headers, shared.doors.is_loopback)?;
-    let (id, identity) = shared.doors.begin(&shown.token, peer.ip())?;
+    let (id, identity) = shared.doors.begin(&shown.token, &headers, peer.ip())?;
     let seconds = LASTS.as_secs();
     let cookie = format!(
         "{COOKIE_NAME}={id}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{}",

@@ -191,12 +191,23 @@ impl Doors {
         })
     }
 
+    /// Who has to wait for wrong tokens: a proxy must not for all that come through it.
+    fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let proxy = self.proxy.as_ref();
+        proxy.map_or(peer, |proxy| proxy.client(peer, headers))
+    }
+
     /// Begins a session, and gives its id and whose it is.
     ///
     /// # Errors
     /// When the token is no good.
-    pub(super) fn begin(&self, token: &str, peer: IpAddr) -> Result<(String, Identity), Fault> {
-        let token = self.shown(token, peer)?;
+    pub(super) fn begin(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Result<(String, Identity), Fault> {
+        let token = self.shown(token, self.client(headers, peer))?;
         let id = self.sessions.begin(token.digest, Instant::now());
         let id = id.map_err(|error| {
             let text = format!("the system has no random numbers: {error}");
@@ -238,7 +249,7 @@ impl Doors {
             let text = "authorization must be of the form: Bearer <token>";
             let known = token
                 .ok_or_else(|| Fault::new(Code::Unauthenticated, text))
-                .and_then(|token| self.shown(token, peer));
+                .and_then(|token| self.shown(token, self.client(headers, peer)));
             return match known {
                 Ok(token) => Visitor::of(of_token(token)),
                 Err(fault) => Visitor {

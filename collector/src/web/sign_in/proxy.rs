@@ -10,6 +10,9 @@ use super::config::{ProxyConfig, Role, is_name};
 use super::network::Network;
 use super::{How, Identity};
 
+/// Where proxies note from whom they have a request, the last at the end.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
 /// The proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
@@ -33,6 +36,26 @@ impl Proxy {
                 .filter_map(|text| Network::parse(text))
                 .collect(),
         })
+    }
+
+    /// From where a request came: the address before the last trusted one. Only what trusted proxies
+    /// wrote is believed, and that is at the end; the rest of the header anybody may have written.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let is_trusted =
+            |address: IpAddr| self.trusted.iter().any(|network| network.contains(address));
+        let mut client = peer;
+        let values = headers.get_all(FORWARDED_FOR).iter().rev();
+        let texts = values.map(|value| value.to_str().unwrap_or_default());
+        for text in texts.flat_map(|text| text.rsplit(',')) {
+            if !is_trusted(client) {
+                break;
+            }
+            let Ok(address) = text.trim().parse() else {
+                break;
+            };
+            client = address;
+        }
+        client
     }
 
     /// Who the proxy says that it is.
@@ -105,5 +128,40 @@ mod tests {
         assert_eq!(asked("10.1.1.1", &[("x-user", " ")]), None);
         assert_eq!(asked("10.1.1.1", &[]), None);
         assert!(Proxy::new(&ProxyConfig::default()).is_none());
+    }
+
+    #[test]
+    fn a_client_is_who_the_last_trusted_proxy_saw() {
+        let proxy = Proxy::new(&ProxyConfig {
+            user_header: "X-User".to_owned(),
+            trusted: vec!["10.0.0.0/8".to_owned()],
+            ..ProxyConfig::default()
+        })
+        .unwrap();
+        let told = |peer: &str, values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(FORWARDED_FOR, value.parse().unwrap());
+            }
+            proxy.client(peer.parse().unwrap(), &headers).to_string()
+        };
+        for (peer, values, client) in [
+            ("10.1.1.1", &["203.0.113.7"][..], "203.0.113.7"),
+            // What comes before was written by the client, to look like others.
+            ("10.1.1.1", &["198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+            (
+                "10.1.1.1",
+                &["198.51.100.1", "203.0.113.7, 10.1.1.2"],
+                "203.0.113.7",
+            ),
+            ("10.1.1.1", &["2001:db8::7"], "2001:db8::7"),
+            ("10.1.1.1", &[], "10.1.1.1"),
+            ("10.1.1.1", &["unknown"], "10.1.1.1"),
+            ("10.1.1.1", &["198.51.100.1, unknown, 10.1.1.2"], "10.1.1.2"),
+            // Nobody asked this one.
+            ("203.0.113.9", &["198.51.100.1"], "203.0.113.9"),
+        ] {
+            assert_eq!(told(peer, values), client, "{peer} {values:?}");
+        }
     }
 }
