@@ -177,8 +177,11 @@ fn every_statement_is_safe_to_repeat_and_every_table_remembers_its_blocks() {
         // The latest row of a roll-up holds, and a later one only leaves more to the tables before it.
         let says_since =
             text.starts_with("INSERT INTO crmscope.rollup_starts (name, since)\nSELECT ");
+        // A maximum of a maximum: told twice it is the same.
+        let says_maxima = text.starts_with("INSERT INTO crmscope.lane_ends ")
+            && !["sum(", "count("].iter().any(|word| text.contains(word));
         assert!(
-            creates || adds_once || new_query || says_since,
+            creates || adds_once || new_query || says_since || says_maxima,
             "{file}: {text}"
         );
         if text.starts_with("CREATE TABLE") {

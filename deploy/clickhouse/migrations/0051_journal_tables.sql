@@ -7,4 +7,5 @@ CREATE TABLE IF NOT EXISTS crmscope.journal_tables (
     noted_at    DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
-ORDER BY (table_id, first_block);
+ORDER BY (table_id, first_block)
+SETTINGS non_replicated_deduplication_window = 10000;

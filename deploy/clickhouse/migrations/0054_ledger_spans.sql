@@ -101,12 +101,11 @@ FROM crmscope.lane_states AS r
 GROUP BY agent_id, spool_id, lane;
 
 -- A maximum may be told twice, so what was there before is added at once.
-INSERT INTO crmscope.lane_ends
+INSERT INTO crmscope.lane_ends (agent_id, spool_id, lane, next_sequence, acked_sequence, ts)
 SELECT agent_id, spool_id, lane, max(next_sequence), max(acked_sequence), max(ts) FROM crmscope.lane_states GROUP BY agent_id, spool_id, lane;
 
 -- Sums may not. Where nothing was stored yet they are whole; otherwise from a day on, so that no row of a clock
 -- that is ahead is missed, and queries ask the ledger for whatever was received before.
 INSERT INTO crmscope.rollup_starts (name, since)
-SELECT
-    arrayJoin(['ledger_spans', 'ledger_ranges']),
+SELECT arrayJoin(['ledger_spans', 'ledger_ranges']),
     if((SELECT count() FROM crmscope.ledger) = 0, toDateTime(0, 'UTC'), toStartOfDay(now('UTC')) + INTERVAL 2 DAY);
