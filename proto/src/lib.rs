@@ -16,6 +16,7 @@ pub mod exemplars;
 pub mod identity;
 pub mod lane;
 pub mod limits;
+pub mod overlay;
 pub mod payload;
 pub mod requests;
 pub mod series;

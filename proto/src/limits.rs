@@ -28,6 +28,9 @@ pub const RULE_ID_MAX_BYTES: usize = 128;
 /// Most refusals of rules that a heartbeat tells.
 pub const REFUSED_RULES_MAX: usize = 32;
 
+/// Largest overlay of settings that an agent is given, bytes.
+pub const OVERLAY_MAX_BYTES: usize = 64 * 1024;
+
 /// Longest agent id, bytes.
 pub const AGENT_ID_MAX_BYTES: usize = 128;
 

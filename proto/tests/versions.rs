@@ -715,3 +715,58 @@ fn agents_and_collectors_of_before_the_delivery_of_rules_understand_each_other()
     let said = Heartbeat::decode(heard.encode_to_vec().as_slice()).unwrap();
     assert!(said.refused_rules.is_empty() && !said.rules.unwrap().takes_delivered);
 }
+
+#[test]
+fn agents_and_collectors_of_before_the_delivery_of_settings_understand_each_other() {
+    use before_delivery as old;
+    use crmscope_proto::v1;
+
+    let hello = old::Hello {
+        protocol_version: 1,
+        agent_id: "app-01".to_owned(),
+    };
+    // An agent of before has no version of settings, which is told from one that has none yet, and from
+    // one whose host refuses them.
+    let said = v1::Hello::decode(hello.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(
+        (said.settings_version, said.refuses_settings),
+        (None, false)
+    );
+    let new = v1::Hello {
+        settings_version: Some(0),
+        ..said
+    };
+    let heard = v1::Hello::decode(new.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.settings_version, Some(0));
+    let message = v1::AgentMessage {
+        kind: Some(v1::agent_message::Kind::Hello(new)),
+    };
+    let heard = old::AgentMessage::decode(message.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.kind, Some(old::Up::Hello(hello)));
+
+    let settings = v1::CollectorMessage {
+        kind: Some(v1::collector_message::Kind::Settings(v1::Settings {
+            version: 7,
+            overlay: b"{}".to_vec(),
+        })),
+    };
+    let heard = old::CollectorMessage::decode(settings.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(heard.kind, None);
+
+    let beat = Heartbeat {
+        beat: 5,
+        settings: Some(v1::SettingsState {
+            takes_delivered: true,
+            version: 7,
+            attempted_version: 8,
+            rolled_back: true,
+            error: "x".to_owned(),
+            ..v1::SettingsState::default()
+        }),
+        ..Heartbeat::default()
+    };
+    let heard = old::Heartbeat::decode(beat.encode_to_vec().as_slice()).unwrap();
+    assert_eq!((heard.beat, heard.rules.as_ref()), (5, None));
+    let said = Heartbeat::decode(heard.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(said.settings, None);
+}

@@ -13,7 +13,7 @@ use crmscope_proto::series::SeriesTable;
 use crmscope_proto::sketch::{INDEX_MAX, Sketch};
 use crmscope_proto::v1::{
     Batch, ChainHead, ClockReading, DropRange, Heartbeat, LaneState, RefusedRule, RulesState,
-    SecurityEvent,
+    SecurityEvent, SettingsState,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -365,6 +365,19 @@ fn refused_rule() -> impl Strategy<Value = RefusedRule> {
         })
 }
 
+fn settings_state() -> impl Strategy<Value = SettingsState> {
+    (vec(figure(), 2), any::<[bool; 3]>(), any::<String>()).prop_map(
+        |(versions, [takes_delivered, on_probation, rolled_back], error)| SettingsState {
+            takes_delivered,
+            version: versions[0],
+            attempted_version: versions[1],
+            on_probation,
+            rolled_back,
+            error,
+        },
+    )
+}
+
 /// Any heartbeat.
 pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
     (
@@ -376,6 +389,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         0..7,
         proptest::option::of(rules_state()),
         vec(refused_rule(), 0..3),
+        proptest::option::of(settings_state()),
     )
         .prop_map(
             |(
@@ -387,6 +401,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                 spool_state,
                 rules,
                 refused_rules,
+                settings,
             )| {
                 Heartbeat {
                     clock,
@@ -402,6 +417,7 @@ pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
                     host_stops,
                     rules,
                     refused_rules,
+                    settings,
                 }
             },
         )
