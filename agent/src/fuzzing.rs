@@ -11,13 +11,13 @@ use crmscope_proto::v1::{Batch, Encoding};
 use crmscope_proto::{Lane, open, seal};
 
 use crate::sources::{self, requests, security, tail};
-use crate::{Config, rules, spool};
+use crate::{Config, rules, settings, spool};
 
 /// One target.
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("access_log", requests::fuzzing::count),
     ("agent_config", read_config),
     ("batch", open_batch),
@@ -32,6 +32,7 @@ pub const TARGETS: [Target; 16] = [
     ("rules", rules::fuzzing::ask),
     ("security_log", security::fuzzing::read),
     ("service_answers", security::fuzzing::read_services),
+    ("settings", settings::fuzzing::take),
     ("spool", spool::fuzzing::open),
     ("try_log", requests::try_log::fuzzing::try_log),
 ];

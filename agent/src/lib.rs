@@ -9,9 +9,11 @@ pub mod clock;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 pub mod identity;
+mod kept;
 pub mod outbox;
 pub mod rules;
 pub mod runtime;
+pub mod settings;
 pub mod sources;
 pub mod spool;
 pub mod uplink;
@@ -19,7 +21,7 @@ pub mod uplink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crmscope_proto::settings::{self, SettingsError};
+use crmscope_proto::settings::{SettingsError, load};
 use crmscope_proto::systemd::{Notifier, SystemdError};
 use crmscope_proto::{Id, check_agent_id};
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,7 @@ use identity::Identity;
 use outbox::Outbox;
 use rules::{Rules, Surroundings};
 use runtime::Agent;
+use settings::Desk;
 use spool::{Opening, Origin};
 
 /// Prefix of environment variables that override the file: `CRMSCOPE_AGENT__COLLECTOR__ENDPOINT`.
@@ -59,6 +62,8 @@ pub struct Config {
     pub spool: spool::Config,
     /// What the agent may cost.
     pub budget: runtime::budget::Config,
+    /// What a collector may set.
+    pub settings: settings::Config,
     /// What is measured.
     pub sources: sources::config::Config,
     /// What security events and requests are asked about.
@@ -89,6 +94,7 @@ impl Default for Config {
             intervals: runtime::settings::Config::default(),
             spool: spool::Config::default(),
             budget: runtime::budget::Config::default(),
+            settings: settings::Config::default(),
             sources: sources::config::Config::default(),
             rules: rules::Config::default(),
         }
@@ -101,7 +107,7 @@ impl Config {
     /// # Errors
     /// Names the file or variable, the key and the remedy.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
-        let mut config: Self = settings::load(
+        let mut config: Self = load(
             file,
             ENVIRONMENT_PREFIX,
             std::env::vars(),
@@ -161,6 +167,7 @@ impl Config {
         self.intervals.validate()?;
         self.spool.validate()?;
         self.budget.validate(self.spool.total_bytes())?;
+        self.settings.validate()?;
         self.sources.validate()?;
         self.rules.validate()
     }
@@ -177,6 +184,7 @@ impl Config {
     /// When the spool is in use or holds batches of another agent, when none may be made, when the kernel does not
     /// tell the boot id, or systemd cannot be told.
     pub fn build(self) -> Result<Agent, BuildError> {
+        let desk = Desk::new(&self);
         let mut opening = Opening::new(
             &self.state_dir,
             self.spool,
@@ -216,18 +224,24 @@ impl Config {
             ))),
             false => None,
         };
+        // Of the agent's own configuration, only these may be other ones.
+        let (intervals, budget, sources) = match desk.start() {
+            Some(laid) => (laid.intervals, laid.budget, laid.sources),
+            None => (self.intervals, self.budget, self.sources.clone()),
+        };
         let outbox = match opened {
             Some(opened) => Outbox::new(opened.spool, opened.lost, origin),
             None => Outbox::closed(opening, origin),
         };
         Ok(Agent {
             outbox: Arc::new(outbox.with_aside()?),
-            sources: self.sources.build(&rules),
+            sources: sources.build(&rules),
             rules,
-            intervals: self.intervals,
+            intervals,
+            desk: Arc::new(desk),
             uplink: self.collector,
             identity,
-            budget: self.budget,
+            budget,
             manager: sources::units::Manager::new(&self.sources.units),
             notifier: Arc::new(Notifier::from_environment()?),
         })

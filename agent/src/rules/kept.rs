@@ -4,13 +4,14 @@
 //! the size once unfolded, and the frame. A file that is damaged counts as none: the collector delivers
 //! the set again.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
 use crmscope_rules::Packed;
 use crmscope_rules::limits::PACKED_MAX_BYTES;
+
+use crate::kept;
 
 const FILE: &str = "delivered_rules";
 const MARK: &[u8; 8] = b"crmrule1";
@@ -21,18 +22,10 @@ const HEAD_BYTES: usize = 8 + 8 + 4;
 /// # Errors
 /// When there is a file that cannot be read, or is none of these.
 pub(super) fn read(state_dir: &Path) -> io::Result<Option<Packed>> {
-    let file = match File::open(state_dir.join(FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
+    let Some(bytes) = kept::read(state_dir, FILE, HEAD_BYTES + PACKED_MAX_BYTES)? else {
+        return Ok(None);
     };
-    let mut bytes = Vec::new();
-    let max_bytes = HEAD_BYTES + PACKED_MAX_BYTES;
-    file.take(max_bytes as u64 + 1).read_to_end(&mut bytes)?;
-    let bytes = Bytes::from(bytes);
-    let packed = (bytes.len() <= max_bytes)
-        .then(|| decode(&bytes))
-        .flatten()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is damaged"))?;
+    let packed = decode(&Bytes::from(bytes)).ok_or_else(kept::damaged)?;
     packed.files().map_err(io::Error::other)?;
     Ok(Some(packed))
 }
@@ -42,19 +35,10 @@ pub(super) fn read(state_dir: &Path) -> io::Result<Option<Packed>> {
 /// # Errors
 /// When the disk refuses; what was there before stays.
 pub(super) fn write(state_dir: &Path, packed: &Packed) -> io::Result<()> {
-    let path = state_dir.join(FILE);
-    if packed.version == 0 {
-        return match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+    match packed.version {
+        0 => kept::remove(state_dir, FILE),
+        _ => kept::replace(state_dir, FILE, &encode(packed)),
     }
-    let new = state_dir.join(format!("{FILE}.new"));
-    let mut file = File::create(&new)?;
-    file.write_all(&encode(packed))?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(state_dir)?.sync_all()
 }
 
 fn encode(packed: &Packed) -> Vec<u8> {
@@ -81,6 +65,8 @@ fn decode(bytes: &Bytes) -> Option<Packed> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use crmscope_rules::DeliveredFile;
     use tempfile::TempDir;
 

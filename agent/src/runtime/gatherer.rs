@@ -1,5 +1,6 @@
 //! Rows of the metrics lane between two batches, shared by the threads that make them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crmscope_proto::Lane;
@@ -12,7 +13,7 @@ use crate::outbox::Outbox;
 #[derive(Debug)]
 pub struct Gatherer {
     contents: Mutex<Contents>,
-    held_max_bytes: u64,
+    held_max_bytes: AtomicU64,
 }
 
 impl Gatherer {
@@ -22,8 +23,13 @@ impl Gatherer {
     pub fn new(held_max_bytes: u64) -> Self {
         Self {
             contents: Mutex::default(),
-            held_max_bytes,
+            held_max_bytes: AtomicU64::new(held_max_bytes),
         }
+    }
+
+    /// From now on holds so many at most.
+    pub fn hold(&self, held_max_bytes: u64) {
+        self.held_max_bytes.store(held_max_bytes, Ordering::Relaxed);
     }
 
     /// Lends the rows so far to a source that makes many small ones. They are taken out meanwhile:
@@ -67,7 +73,7 @@ impl Gatherer {
             let mut contents = self.lock();
             let newer = std::mem::replace(&mut *contents, taken);
             contents.series.extend(newer.series);
-            return shed(&mut contents, self.held_max_bytes);
+            return shed(&mut contents, self.held_max_bytes.load(Ordering::Relaxed));
         }
         0
     }

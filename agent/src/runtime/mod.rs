@@ -1,6 +1,7 @@
 //! The running agent: sources on their threads, the supervisor and the uplink on the main one.
 
 pub mod budget;
+pub mod crew;
 #[cfg(test)]
 mod events_tests;
 pub mod gatherer;
@@ -21,14 +22,16 @@ use tokio::sync::watch;
 use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::rules::Rules;
+use crate::settings::Desk;
+use crate::sources::Source;
 use crate::sources::units::Manager;
-use crate::sources::{Source, Worker};
 use crate::uplink::{self, Uplink};
 use budget::Budget;
+use crew::Crew;
 use gatherer::Gatherer;
 use settings::Settings;
 use supervisor::{ClockOffset, Supervisor};
-use worker::{SourceWatch, Stop, Surroundings};
+use worker::{Stop, Surroundings};
 
 /// How long an orderly stop waits for the collector to acknowledge the last batches. What is not
 /// acknowledged by then stays in the spool.
@@ -50,6 +53,8 @@ pub struct Agent {
     pub sources: Vec<Box<dyn Source>>,
     /// How often things happen.
     pub intervals: settings::Config,
+    /// Settings of the collector, some of which the fields here are of.
+    pub desk: Arc<Desk>,
     /// Where the collector is.
     pub uplink: uplink::Config,
     /// Who the agent is, where the collector speaks TLS.
@@ -71,68 +76,42 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
     let hangup = signal(SignalKind::hangup())?;
     // Before events are read, so that the first of them are asked about too.
     agent.rules.begin().await;
+    let own_settings = Settings::new(agent.intervals.clone()).taking_wishes(agent.desk.takes());
+    own_settings.set(&agent.intervals, agent.desk.version());
     let surroundings = Surroundings {
         outbox: Arc::clone(&agent.outbox),
         gatherer: Arc::new(Gatherer::new(agent.budget.memory_max_bytes / HELD_PART)),
-        settings: Arc::new(Settings::new(agent.intervals)),
+        settings: Arc::new(own_settings),
         economy: Arc::default(),
         stop: Arc::new(Stop::default()),
     };
     let clock_offset = Arc::new(ClockOffset::default());
-    let subjects: Vec<_> = agent
-        .sources
-        .iter()
-        .flat_map(|source| {
-            source
-                .subject()
-                .into_iter()
-                .chain(source.economises().iter().copied())
-        })
-        .collect();
-    let max_bytes_per_s = agent.budget.network_max_bytes_per_s;
-    let budget = Budget::new(agent.budget, &subjects);
-    let mut watches = Vec::new();
-    let mut workers = Vec::new();
-    let mut sources: Vec<_> = agent
-        .sources
-        .into_iter()
-        .map(|source| {
-            let watch = Arc::new(SourceWatch::new(source.as_ref()));
-            watches.push(Arc::clone(&watch));
-            (source, watch)
-        })
-        .collect();
-    for worker in [
-        Worker::Kernel,
-        Worker::Filesystems,
-        Worker::Slow,
-        Worker::Requests,
-        Worker::Security,
-    ] {
-        let own: Vec<_> = sources
-            .extract_if(.., |(source, _)| source.worker() == worker)
-            .collect();
-        if !own.is_empty() {
-            workers.push(worker::spawn(worker, own, surroundings.clone())?);
-        }
-    }
-    let mut supervisor = Supervisor::new(
-        surroundings.clone(),
-        watches,
-        Arc::clone(&clock_offset),
-        budget,
-        Arc::clone(&agent.rules),
-        Arc::clone(&agent.notifier),
-    );
     let mut uplink = Uplink::new(
         agent.uplink,
         Arc::clone(&agent.outbox),
         Arc::clone(&surroundings.settings),
-        clock_offset,
-        max_bytes_per_s,
+        Arc::clone(&clock_offset),
+        agent.budget.network_max_bytes_per_s,
     )
     .identified(agent.identity.clone())
-    .taking_rules(Arc::clone(&agent.rules));
+    .taking_rules(Arc::clone(&agent.rules))
+    .taking_settings(Arc::clone(&agent.desk));
+    let mut crew = Crew::new(
+        surroundings.clone(),
+        Arc::clone(&agent.rules),
+        uplink.pace(),
+    );
+    crew.start(agent.sources)?;
+    let budget = Budget::new(agent.budget, &crew.subjects());
+    let mut supervisor = Supervisor::new(
+        surroundings,
+        &crew,
+        clock_offset,
+        budget,
+        Arc::clone(&agent.rules),
+        Arc::clone(&agent.desk),
+        Arc::clone(&agent.notifier),
+    );
 
     let mut aside = agent
         .outbox
@@ -150,14 +129,15 @@ pub async fn run(agent: Agent, mut shutdown: watch::Receiver<bool>) -> std::io::
         () = run_aside(aside.as_mut()) => {}
         () = agent.rules.watch(hangup, &agent.notifier) => {}
         () = renew(agent.identity.as_deref()) => {}
+        ended = agent.desk.run(&mut crew) => ended?,
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
 
     agent.notifier.stopping();
     tracing::info!("stopping: reading what is left and handing it on");
-    surroundings.stop.stop();
+    agent.desk.stopped().await;
     let stops_host = tokio::task::spawn_blocking(move || agent.manager.stops_host());
-    join(workers).await;
+    crew.stop().await;
     supervisor.finish(stops_host.await.unwrap_or(false));
     let drain_aside = async {
         if let Some(aside) = &mut aside {
@@ -195,19 +175,5 @@ async fn run_aside(uplink: Option<&mut Uplink>) {
     match uplink {
         Some(uplink) => uplink.run_seldom().await,
         None => std::future::pending().await,
-    }
-}
-
-async fn join(workers: Vec<std::thread::JoinHandle<()>>) {
-    let ended = async {
-        while workers.iter().any(|worker| !worker.is_finished()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if tokio::time::timeout(WORKER_DEADLINE, ended).await.is_err() {
-        for worker in workers.iter().filter(|worker| !worker.is_finished()) {
-            let name = worker.thread().name().unwrap_or("worker").to_owned();
-            tracing::warn!(worker = name, "worker hangs and is left behind");
-        }
     }
 }

@@ -1,6 +1,7 @@
-//! Settings that the collector may change while the agent runs, and their bounds.
+//! Intervals in force, shared by every thread, and their bounds.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crmscope_proto::v1::Config as Wanted;
@@ -55,7 +56,10 @@ fn check(key: &str, interval_ms: u32) -> Result<(), String> {
 /// What is in force, shared by every thread.
 #[derive(Debug)]
 pub struct Settings {
-    own: Config,
+    /// Those of the configuration in force.
+    own: Mutex<Config>,
+    /// Whether a collector may ask for others.
+    takes_wishes: bool,
     version: AtomicU64,
     collect_ms: AtomicU32,
     batch_ms: AtomicU32,
@@ -71,15 +75,40 @@ impl Settings {
             collect_ms: AtomicU32::new(0),
             batch_ms: AtomicU32::new(own.batch_ms),
             heartbeat_ms: AtomicU32::new(own.heartbeat_ms),
-            own,
+            own: Mutex::new(own),
+            takes_wishes: true,
         }
     }
 
-    /// Puts the collector's wishes in force, all or none.
+    /// The same, and what a collector wishes is refused or not.
+    #[must_use]
+    pub fn taking_wishes(self, takes_wishes: bool) -> Self {
+        Self {
+            takes_wishes,
+            ..self
+        }
+    }
+
+    /// Those of a configuration from now on, which a collector's settings are part of or not.
+    pub fn set(&self, own: &Config, version: u64) {
+        self.collect_ms.store(0, Ordering::Relaxed);
+        self.batch_ms.store(own.batch_ms, Ordering::Relaxed);
+        self.heartbeat_ms.store(own.heartbeat_ms, Ordering::Relaxed);
+        self.version.store(version, Ordering::Release);
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = own.clone();
+    }
+
+    /// Puts the wishes of a collector that knows of these three intervals only in force, all or none.
     ///
     /// # Errors
     /// Names the setting that is out of bounds.
     pub fn apply(&self, wanted: &Wanted) -> Result<(), String> {
+        if !self.takes_wishes {
+            return Err(
+                "the host's own configuration refuses settings of a collector: settings.from_collector is false"
+                    .to_owned(),
+            );
+        }
         for (key, value) in [
             ("collect_interval_ms", wanted.collect_interval_ms),
             ("batch_interval_ms", wanted.batch_interval_ms),
@@ -89,15 +118,20 @@ impl Settings {
                 check(key, value)?;
             }
         }
+        let own = self
+            .own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let or_own = |value: u32, own: u32| if value == 0 { own } else { value };
         self.collect_ms
             .store(wanted.collect_interval_ms, Ordering::Relaxed);
         self.batch_ms.store(
-            or_own(wanted.batch_interval_ms, self.own.batch_ms),
+            or_own(wanted.batch_interval_ms, own.batch_ms),
             Ordering::Relaxed,
         );
         self.heartbeat_ms.store(
-            or_own(wanted.heartbeat_interval_ms, self.own.heartbeat_ms),
+            or_own(wanted.heartbeat_interval_ms, own.heartbeat_ms),
             Ordering::Relaxed,
         );
         self.version.store(wanted.version, Ordering::Release);
@@ -175,5 +209,19 @@ mod tests {
             (settings.version(), settings.batch_interval()),
             (5, Duration::from_secs(5))
         );
+
+        // Of another configuration, wishes begin anew.
+        let own = Config {
+            batch_ms: 7_000,
+            ..Config::default()
+        };
+        settings.set(&own, 9);
+        assert_eq!(
+            (settings.version(), settings.batch_interval()),
+            (9, Duration::from_secs(7))
+        );
+        let refusing = settings.taking_wishes(false);
+        let error = refusing.apply(&Wanted::default()).unwrap_err();
+        assert!(error.contains("settings.from_collector"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! The supervisor: heartbeats, the sources' own telemetry, the budget, and the metrics lane's
 //! batches.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crmscope_proto::catalog::{SeriesKind, SourceMetric};
@@ -12,9 +12,11 @@ use crmscope_proto::v1::Heartbeat;
 
 use super::budget::watch::BudgetWatch;
 use super::budget::{Budget, meter};
-use super::worker::{SourceWatch, Surroundings};
+use super::crew::{Ceilings, Crew};
+use super::worker::{Surroundings, Watches};
 use crate::clock;
 use crate::rules::Rules;
+use crate::settings::Desk;
 use crate::sources::{Moment, Rows, SourceStatistics};
 
 /// Longest time between two looks at the sources and at intervals the collector changed.
@@ -55,8 +57,11 @@ struct Goodbye {
 /// See the module.
 pub struct Supervisor {
     surroundings: Surroundings,
-    watches: Vec<Arc<SourceWatch>>,
+    watches: Arc<Watches>,
+    ceilings: Arc<Ceilings>,
+    /// Of each source, as they stand there.
     reported: Vec<[u64; SourceMetric::COUNT]>,
+    own_reported: [u64; SourceMetric::COUNT],
     clock_offset: Arc<ClockOffset>,
     beat: u64,
     heartbeat_due: Instant,
@@ -65,6 +70,7 @@ pub struct Supervisor {
     own_statistics: SourceStatistics,
     budget: BudgetWatch,
     rules: Arc<Rules>,
+    desk: Arc<Desk>,
     notifier: Arc<Notifier>,
     watchdog: Watchdog,
 }
@@ -74,26 +80,29 @@ impl Supervisor {
     #[must_use]
     pub fn new(
         surroundings: Surroundings,
-        watches: Vec<Arc<SourceWatch>>,
+        crew: &Crew,
         clock_offset: Arc<ClockOffset>,
         budget: Budget,
         rules: Arc<Rules>,
+        desk: Arc<Desk>,
         notifier: Arc<Notifier>,
     ) -> Self {
         let now = Instant::now();
         Self {
-            // The supervisor's own come last.
-            reported: vec![[0; SourceMetric::COUNT]; watches.len() + 1],
+            reported: Vec::new(),
+            own_reported: [0; SourceMetric::COUNT],
             heartbeat_due: now,
             flush_due: now + surroundings.settings.batch_interval(),
             flushed: now,
             budget: BudgetWatch::new(budget, Arc::clone(&surroundings.economy)),
             surroundings,
-            watches,
+            watches: Arc::clone(crew.watches()),
+            ceilings: Arc::clone(crew.ceilings()),
             clock_offset,
             beat: 0,
             own_statistics: SourceStatistics::default(),
             rules,
+            desk,
             watchdog: notifier.watchdog(),
             notifier,
         }
@@ -108,8 +117,9 @@ impl Supervisor {
             let now = Instant::now();
             // Here, and on no thread of its own: an agent of which this loop hangs is silent.
             self.watchdog.beat(now, &self.notifier);
-            self.watches.iter().for_each(|watch| watch.check_overdue());
+            self.watches.check_overdue();
             self.surroundings.outbox.sync_due(now);
+            self.adjust(now);
             self.budget.look(now, &self.surroundings.outbox);
             if now >= self.heartbeat_due {
                 self.heartbeat(None);
@@ -122,6 +132,15 @@ impl Supervisor {
                 self.flush();
                 self.flush_due = now + self.surroundings.settings.batch_interval();
             }
+        }
+    }
+
+    /// Puts other ceilings into force, where there are some.
+    fn adjust(&mut self, now: Instant) {
+        let mut ceilings = self.ceilings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((config, subjects)) = ceilings.take() {
+            drop(ceilings);
+            self.budget.adjust(now, config, &subjects);
         }
     }
 
@@ -145,17 +164,33 @@ impl Supervisor {
         let mut contents = Contents::default();
         let ignored = SourceStatistics::default();
         let mut rows = Rows::new(&mut contents, &ignored);
-        let sources = self
-            .watches
-            .iter()
-            .map(|watch| (watch.name, watch.reads_logs, &watch.statistics));
-        let own = (OWN_NAME, false, &self.own_statistics);
-        for ((name, reads_logs, statistics), reported) in
-            sources.chain([own]).zip(&mut self.reported)
-        {
+        let watches = self.watches.all();
+        self.reported
+            .resize(watches.len(), [0; SourceMetric::COUNT]);
+        let sources = watches.iter().zip(&mut self.reported);
+        let sources = sources.map(|(watch, reported)| {
+            let is_running = watch.is_running();
+            let statistics = &watch.statistics;
+            (
+                watch.name,
+                watch.reads_logs,
+                is_running,
+                statistics,
+                reported,
+            )
+        });
+        // The supervisor is no source: it speaks only of what it had to drop. So does one that was turned
+        // off, of what it did before.
+        let own = (
+            OWN_NAME,
+            false,
+            false,
+            &self.own_statistics,
+            &mut self.own_reported,
+        );
+        for (name, reads_logs, is_running, statistics, reported) in sources.chain([own]) {
             let counters = statistics.read();
-            // The supervisor is no source: it speaks only of what it had to drop.
-            if name == OWN_NAME && counters == *reported {
+            if !is_running && counters == *reported {
                 continue;
             }
             let values: [Option<u64>; SourceMetric::COUNT] = std::array::from_fn(|position| {
@@ -212,6 +247,7 @@ impl Supervisor {
             host_stops: goodbye.is_some_and(|goodbye| goodbye.host_stops),
             rules,
             refused_rules,
+            settings: Some(self.desk.state()),
             // The outbox says how its lanes and its disk do.
             ..Heartbeat::default()
         }

@@ -4,8 +4,8 @@
 //! ([`Positions`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::gatherer::Gatherer;
 use super::positions::Positions;
 use super::settings::Settings;
 use crate::outbox::Outbox;
+use crate::settings::health::Outcomes;
 use crate::sources::{Moment, Rows, Source, SourceStatistics, Worker};
 use crate::spool::SpoolError;
 
@@ -78,10 +79,16 @@ pub struct SourceWatch {
     pub statistics: SourceStatistics,
     /// Whether it reads logs, and so has figures of lost lines.
     pub reads_logs: bool,
-    deadline: Duration,
+    /// It may be another one with other settings.
+    deadline_ms: AtomicU64,
+    /// A worker runs it.
+    runs: AtomicBool,
     epoch: Instant,
     /// Start of the present run, ms after `epoch` plus 1; 0 between runs.
     running_since_ms: AtomicU64,
+    good: AtomicU64,
+    failed: AtomicU64,
+    failed_in_a_row: AtomicU64,
 }
 
 impl SourceWatch {
@@ -92,9 +99,40 @@ impl SourceWatch {
             name: source.name(),
             statistics: SourceStatistics::default(),
             reads_logs: matches!(source.worker(), Worker::Requests | Worker::Security),
-            deadline: source.deadline(),
+            deadline_ms: AtomicU64::new(millis(source.deadline())),
+            runs: AtomicBool::new(true),
             epoch: Instant::now(),
             running_since_ms: AtomicU64::new(0),
+            good: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            failed_in_a_row: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a worker runs the source: settings may turn one off.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// What became of its runs.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes {
+            name: self.name,
+            good: self.good.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            failed_in_a_row: self.failed_in_a_row.load(Ordering::Relaxed),
+        }
+    }
+
+    fn note(&self, failed: bool) {
+        if failed {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.good.fetch_add(1, Ordering::Relaxed);
+            self.failed_in_a_row.store(0, Ordering::Relaxed);
         }
     }
 
@@ -112,7 +150,11 @@ impl SourceWatch {
         if failed {
             self.statistics.add(SourceMetric::Failures, 1);
         }
-        if duration > self.deadline && since != 0 {
+        // One that was past its deadline has failed already.
+        if !failed || since != 0 {
+            self.note(failed);
+        }
+        if millis(duration) > self.deadline_ms.load(Ordering::Relaxed) && since != 0 {
             self.statistics.add(SourceMetric::Timeouts, 1);
         }
     }
@@ -120,7 +162,7 @@ impl SourceWatch {
     /// Counts a run that is still going on after its deadline, once.
     pub fn check_overdue(&self) {
         let since = self.running_since_ms.load(Ordering::Acquire);
-        let deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = self.deadline_ms.load(Ordering::Relaxed);
         if since != 0
             && self.elapsed_ms() + 1 > since.saturating_add(deadline_ms)
             && self
@@ -129,6 +171,7 @@ impl SourceWatch {
                 .is_ok()
         {
             self.statistics.add(SourceMetric::Timeouts, 1);
+            self.note(true);
             tracing::warn!(
                 source = self.name,
                 deadline_ms,
@@ -138,7 +181,53 @@ impl SourceWatch {
     }
 
     fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.epoch.elapsed())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Watches of all sources that ever ran; each keeps its place.
+#[derive(Debug, Default)]
+pub struct Watches(Mutex<Vec<Arc<SourceWatch>>>);
+
+impl Watches {
+    /// The watch of a source that is to run: of the one before of that name, where there was one.
+    pub fn of(&self, source: &dyn Source) -> Arc<SourceWatch> {
+        let mut all = self.lock();
+        if let Some(watch) = all.iter().find(|watch| watch.name == source.name()) {
+            let deadline_ms = millis(source.deadline());
+            watch.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            watch.runs.store(true, Ordering::Relaxed);
+            return Arc::clone(watch);
+        }
+        let watch = Arc::new(SourceWatch::new(source));
+        all.push(Arc::clone(&watch));
+        watch
+    }
+
+    /// Sources of these names run no more.
+    pub fn ended(&self, names: &[&str]) {
+        let all = self.lock();
+        let ended = all.iter().filter(|watch| names.contains(&watch.name));
+        ended.for_each(|watch| watch.runs.store(false, Ordering::Relaxed));
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<SourceWatch>> {
+        self.lock().clone()
+    }
+
+    /// Looks for runs that are past their deadline.
+    pub fn check_overdue(&self) {
+        self.lock().iter().for_each(|watch| watch.check_overdue());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<SourceWatch>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

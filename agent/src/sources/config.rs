@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Source;
 use super::clock::{self, ClockSource};
 use super::containers::{self, ContainersSource};
 use super::filesystem::{self, FilesystemSource};
@@ -17,6 +16,7 @@ use super::security::{self, SecuritySource};
 use super::sensors::{self, SensorsSource};
 use super::transport::{self, TransportSource};
 use super::units::{self, UnitsSource};
+use super::{Source, Worker};
 use crate::rules::{self, Rules, Surroundings};
 
 /// One section for each source.
@@ -119,50 +119,129 @@ impl Config {
         }
     }
 
-    /// The table of sources: adding one is a new file and a line here.
+    /// The table of sources: adding one is a new file, a line here and one in [`worker_of`].
     #[must_use]
     pub fn build(&self, rules: &Arc<Rules>) -> Vec<Box<dyn Source>> {
+        self.build_for(&Worker::ALL, rules)
+    }
+
+    /// The sources of some workers.
+    #[must_use]
+    pub fn build_for(&self, workers: &[Worker], rules: &Arc<Rules>) -> Vec<Box<dyn Source>> {
+        let has = |section: &str| workers.contains(&worker_of(section));
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
-        if self.host.enabled {
+        if has("host") && self.host.enabled {
             sources.push(Box::new(HostSource::new(&self.host)));
         }
-        if self.filesystem.enabled {
+        if has("filesystem") && self.filesystem.enabled {
             sources.push(Box::new(FilesystemSource::new(&self.filesystem)));
         }
-        if self.transport.enabled {
+        if has("transport") && self.transport.enabled {
             sources.push(Box::new(TransportSource::new(&self.transport)));
         }
-        if self.processes.enabled && !self.processes.watch.is_empty() {
+        if has("processes") && self.processes.enabled && !self.processes.watch.is_empty() {
             sources.push(Box::new(ProcessesSource::new(&self.processes)));
         }
-        if self.units.enabled && !self.units.watch.is_empty() {
+        if has("units") && self.units.enabled && !self.units.watch.is_empty() {
             sources.push(Box::new(UnitsSource::new(&self.units)));
         }
-        if self.containers.enabled {
+        if has("containers") && self.containers.enabled {
             sources.push(Box::new(ContainersSource::new(&self.containers)));
         }
-        if self.sensors.enabled {
+        if has("sensors") && self.sensors.enabled {
             sources.push(Box::new(SensorsSource::new(&self.sensors)));
         }
-        if self.clock.enabled {
+        if has("clock") && self.clock.enabled {
             sources.push(Box::new(ClockSource::new(&self.clock)));
         }
-        if self.probes.enabled && !self.probes.targets.is_empty() {
+        if has("probes") && self.probes.enabled && !self.probes.targets.is_empty() {
             sources.push(Box::new(ProbesSource::new(&self.probes)));
         }
-        if self.requests.enabled {
+        if has("requests") && self.requests.enabled {
             sources.push(Box::new(
                 RequestsSource::new(&self.requests).with_rules(rules),
             ));
         }
-        if self.security.enabled {
+        if has("security") && self.security.enabled {
             sources.push(Box::new(
                 SecuritySource::new(&self.security).with_rules(rules),
             ));
         }
-        sources.extend(polled::of_databases(&self.sql, rules));
-        sources.extend(polled::of_salesforce(&self.salesforce, rules));
-        sources.extend(polled::of_hubspot(&self.hubspot, rules));
+        if has("sql") {
+            sources.extend(polled::of_databases(&self.sql, rules));
+        }
+        if has("salesforce") {
+            sources.extend(polled::of_salesforce(&self.salesforce, rules));
+        }
+        if has("hubspot") {
+            sources.extend(polled::of_hubspot(&self.hubspot, rules));
+        }
         sources
+    }
+
+    /// Workers of which a source has other settings there.
+    #[must_use]
+    pub fn workers_changed(&self, other: &Self) -> Vec<Worker> {
+        let sections = |config: &Self| serde_json::to_value(config).unwrap_or_default();
+        let (own, other) = (sections(self), sections(other));
+        let mut changed = Vec::new();
+        for (section, value) in own.as_object().into_iter().flatten() {
+            let worker = worker_of(section);
+            if other.get(section) != Some(value) && !changed.contains(&worker) {
+                changed.push(worker);
+            }
+        }
+        changed
+    }
+}
+
+/// On which worker the sources of a section run.
+fn worker_of(section: &str) -> Worker {
+    match section {
+        "host" => Worker::Kernel,
+        "filesystem" => Worker::Filesystems,
+        "requests" => Worker::Requests,
+        "security" | "sql" | "salesforce" | "hubspot" => Worker::Security,
+        _ => Worker::Slow,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_runs_on_the_worker_of_its_section() {
+        let config = crate::Config::template().sources;
+        let rules = Rules::new(&rules::Config::default(), None, Surroundings::default());
+        let mut names = Vec::new();
+        for worker in Worker::ALL {
+            for source in config.build_for(&[worker], &rules) {
+                assert_eq!(source.worker(), worker, "{}", source.name());
+                assert_eq!(worker_of(source.name()), worker, "{}", source.name());
+                names.push(source.name());
+            }
+        }
+        let all: Vec<_> = config.build(&rules);
+        assert_eq!(names.len(), all.len());
+        let sections = serde_json::to_value(&config).unwrap();
+        for name in names {
+            assert!(sections.get(name).is_some(), "{name} is no section");
+        }
+    }
+
+    #[test]
+    fn only_workers_with_other_settings_change() {
+        let own = Config::default();
+        let mut other = own.clone();
+        assert_eq!(own.workers_changed(&other), []);
+        other.units.interval_ms += 1;
+        other.clock.interval_ms += 1;
+        assert_eq!(own.workers_changed(&other), [Worker::Slow]);
+        other.requests.exemplars.enabled = false;
+        assert_eq!(
+            own.workers_changed(&other),
+            [Worker::Slow, Worker::Requests]
+        );
     }
 }

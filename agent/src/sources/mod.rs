@@ -107,6 +107,17 @@ pub enum Worker {
     Security,
 }
 
+impl Worker {
+    /// Every worker.
+    pub const ALL: [Self; 5] = [
+        Self::Kernel,
+        Self::Filesystems,
+        Self::Slow,
+        Self::Requests,
+        Self::Security,
+    ];
+}
+
 /// One thing that is measured.
 pub trait Source: Send {
     /// Name in telemetry, config and docs.

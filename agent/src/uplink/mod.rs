@@ -22,11 +22,12 @@ use crate::outbox::Outbox;
 use crate::rules::Rules;
 use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
+use crate::settings::Desk;
 use backoff::Backoff;
 pub use config::Config;
 pub use dial::Dial;
 use ended::Ended;
-use pace::SharedPace;
+pub(crate) use pace::SharedPace;
 use session::Session;
 
 /// A stream that was younger than this when it was told to move on says that something is wrong:
@@ -44,6 +45,8 @@ pub struct Uplink {
     clock_offset: Arc<ClockOffset>,
     /// Where rules go that the collector delivers.
     rules: Option<Arc<Rules>>,
+    /// Where settings go.
+    desk: Option<Arc<Desk>>,
     session: Option<Session>,
     backoff: Backoff,
     /// Kept over connections: a new one begins with no new credit.
@@ -71,6 +74,7 @@ impl Uplink {
             settings,
             clock_offset,
             rules: None,
+            desk: None,
             session: None,
             backoff: Backoff::default(),
             pace: SharedPace::new(max_bytes_per_s),
@@ -99,6 +103,24 @@ impl Uplink {
         Self { rules, ..self }
     }
 
+    /// The same, and settings that the collector delivers go there.
+    #[must_use]
+    pub fn taking_settings(self, desk: Arc<Desk>) -> Self {
+        let desk = Some(desk);
+        Self { desk, ..self }
+    }
+
+    /// How fast it sends.
+    pub(crate) fn pace(&self) -> SharedPace {
+        self.pace.clone()
+    }
+
+    fn tell_connected(&self, is_connected: bool) {
+        if let Some(desk) = &self.desk {
+            desk.connected(is_connected);
+        }
+    }
+
     /// An uplink of another outbox of the same agent, under the same ceiling.
     #[must_use]
     pub fn beside(&self, outbox: Arc<Outbox>) -> Self {
@@ -109,6 +131,7 @@ impl Uplink {
             clock_offset: Arc::clone(&self.clock_offset),
             // They come on the other one.
             rules: None,
+            desk: None,
             session: None,
             backoff: Backoff::default(),
             pace: self.pace.clone(),
@@ -163,6 +186,7 @@ impl Uplink {
                 Ok(session) => {
                     self.unreachable = None;
                     self.session = Some(session);
+                    self.tell_connected(true);
                     return;
                 }
                 Err(ended) => ended,
@@ -183,6 +207,7 @@ impl Uplink {
             },
         };
         self.session = None;
+        self.tell_connected(false);
         let hint = match &self.identity {
             None if ended.is_broken() => {
                 "; if the collector speaks TLS, collector.endpoint begins with https://"
@@ -222,6 +247,7 @@ impl Uplink {
             Arc::clone(&self.settings),
             Arc::clone(&self.clock_offset),
             self.rules.clone(),
+            self.desk.clone(),
         )
         .await?;
         tracing::info!(

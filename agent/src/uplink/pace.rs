@@ -25,11 +25,23 @@ pub(super) struct Pace {
 
 /// One pace for all streams of the agent.
 #[derive(Clone, Debug)]
-pub(super) struct SharedPace(Arc<Mutex<Pace>>);
+pub(crate) struct SharedPace(Arc<Mutex<Pace>>);
 
 impl SharedPace {
     pub(super) fn new(bytes_per_s: u64) -> Self {
         Self(Arc::new(Mutex::new(Pace::new(bytes_per_s))))
+    }
+
+    /// From now on so many. What is owed stays owed.
+    pub(crate) fn limit(&self, bytes_per_s: u64) {
+        let mut pace = self.lock();
+        if pace.bytes_per_s != bytes_per_s.max(1) {
+            pace.bytes_per_s = bytes_per_s.max(1);
+            // No more is held than the new buckets take.
+            let full = i128::from(pace.bytes_per_s) * PARTS;
+            pace.common.0 = pace.common.0.min(full);
+            pace.urgent.0 = pace.urgent.0.min(full);
+        }
     }
 
     /// See [`Pace::leave`].

@@ -13,7 +13,7 @@ use crmscope_proto::v1::{
     RulesStatus, Welcome,
 };
 use prost::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataValue;
@@ -29,6 +29,7 @@ use crate::outbox::Outbox;
 use crate::rules::Rules;
 use crate::runtime::settings::Settings;
 use crate::runtime::supervisor::ClockOffset;
+use crate::settings::Desk;
 use crate::sources::host;
 
 /// How long the collector may take to say welcome.
@@ -55,6 +56,9 @@ pub(super) struct Session {
     settings: Arc<Settings>,
     clock_offset: Arc<ClockOffset>,
     delivery: Option<Delivery>,
+    desk: Option<Arc<Desk>>,
+    /// What became of settings.
+    outcomes: Option<watch::Receiver<u64>>,
     up: mpsc::Sender<AgentMessage>,
     down: Streaming<CollectorMessage>,
     window_batches: usize,
@@ -75,6 +79,7 @@ impl Session {
         settings: Arc<Settings>,
         clock_offset: Arc<ClockOffset>,
         rules: Option<Arc<Rules>>,
+        desk: Option<Arc<Desk>>,
     ) -> Result<Self, Ended> {
         let spool_id = outbox
             .spool_id()
@@ -91,6 +96,9 @@ impl Session {
             host: Some(host::facts::host_facts()),
             clock: Some(clock::read()),
             delivered_rules_version: rules.as_ref().and_then(|rules| rules.delivered_version()),
+            settings_version: desk.as_ref().and_then(|desk| desk.attempted_version()),
+            // On a stream beside another one, they come on that.
+            refuses_settings: desk.as_ref().is_none_or(|desk| !desk.takes()),
         };
         send(&up, Up::Hello(hello))?;
         let mut request = Request::new(ReceiverStream::new(messages));
@@ -122,6 +130,8 @@ impl Session {
             settings,
             clock_offset,
             delivery: rules.map(Delivery::new),
+            outcomes: desk.as_ref().map(|desk| desk.outcomes()),
+            desk,
             up,
             down,
             window_batches: welcome.window_batches.clamp(1, WINDOW_MAX_BATCHES) as usize,
@@ -177,6 +187,14 @@ impl Session {
                 () = outbox.appended() => {}
                 status = settled(self.delivery.as_mut()) => {
                     if let Err(ended) = send(&self.up, Up::RulesStatus(status)) {
+                        return Some(ended);
+                    }
+                }
+                () = changed(self.outcomes.as_mut()) => {
+                    let status = self.desk.as_ref().map(|desk| desk.status());
+                    if let Some(status) = status
+                        && let Err(ended) = send(&self.up, Up::ConfigStatus(status))
+                    {
                         return Some(ended);
                     }
                 }
@@ -319,6 +337,11 @@ impl Session {
                     delivery.take(piece);
                 }
             }
+            Down::Settings(settings) => {
+                if let Some(desk) = &self.desk {
+                    desk.deliver(settings);
+                }
+            }
             Down::Welcome(_) => {}
         }
         Ok(())
@@ -381,6 +404,16 @@ async fn settled(delivery: Option<&mut Delivery>) -> RulesStatus {
         Some(delivery) => delivery.settled().await,
         None => std::future::pending().await,
     }
+}
+
+/// Until something became of settings.
+async fn changed(outcomes: Option<&mut watch::Receiver<u64>>) {
+    if let Some(outcomes) = outcomes
+        && outcomes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 fn check_version(welcome: &Welcome) -> Result<(), Ended> {

@@ -146,11 +146,7 @@ impl Budget {
     pub fn new(config: Config, subjects: &[Subject]) -> Self {
         Self {
             config,
-            steps: Subject::ORDER
-                .iter()
-                .copied()
-                .filter(|subject| subjects.contains(subject))
-                .collect(),
+            steps: steps(subjects),
             level: 0,
             cause: Ceiling::Cpu,
             begin: None,
@@ -158,6 +154,18 @@ impl Budget {
             calm_ms: 0,
             excess_said_ms: None,
         }
+    }
+
+    /// Other ceilings from now on, and sources that can shed other subjects. So much is shed as before,
+    /// where there is so much.
+    pub fn adjust(&mut self, config: Config, subjects: &[Subject]) {
+        self.config = config;
+        self.steps = steps(subjects);
+        self.level = self.level.min(self.steps.len());
+        // A window is of one set of ceilings.
+        self.begin = None;
+        self.resident = (0, 0);
+        self.calm_ms = 0;
     }
 
     /// How many subjects are shed.
@@ -268,6 +276,12 @@ impl Budget {
             ),
         ])
     }
+}
+
+/// Subjects in the declared order, each once.
+fn steps(subjects: &[Subject]) -> Vec<Subject> {
+    let all = Subject::ORDER.iter().copied();
+    all.filter(|subject| subjects.contains(subject)).collect()
 }
 
 /// The economy in force, shared by every thread.

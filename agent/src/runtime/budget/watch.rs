@@ -53,6 +53,13 @@ impl BudgetWatch {
         say(&verdict, self.budget.shed());
     }
 
+    /// Other ceilings from now on, and sources that can shed other subjects.
+    pub fn adjust(&mut self, now: Instant, config: super::Config, subjects: &[Subject]) {
+        self.advance(now);
+        self.budget.adjust(config, subjects);
+        self.economy.set(Economy::of(self.budget.shed()));
+    }
+
     /// Puts a row for each subject and cause that was shed since the last report.
     ///
     /// # Errors
