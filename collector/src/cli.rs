@@ -155,6 +155,12 @@ pub enum Command {
         #[command(subcommand)]
         action: RulesAction,
     },
+    /// Settings of agents.
+    Settings {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: SettingsAction,
+    },
     /// Kafka's topics of the lanes.
     Topics {
         /// What to do with them.
@@ -287,6 +293,30 @@ pub enum RulesAction {
     },
     /// Show which rules agents have in force and tried last, and what they refused. Exit code 1: one
     /// refused something, or has not had what it is to have for longer than --behind-for; 2: an error.
+    Agents {
+        /// Only this agent.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        agent: String,
+        /// How long an agent may be behind, such as 90s, 30m, 12h or 7d.
+        #[arg(long, value_parser = parse_duration, default_value = "5m", value_name = "TIME")]
+        behind_for: Duration,
+        /// As JSON, one agent a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to do with settings of agents (`agent_settings`).
+#[derive(Clone, Debug, Subcommand)]
+pub enum SettingsAction {
+    /// Say what is wrong with the files of the sets, with line and reason. Exit code 1: something is; 2: an
+    /// error.
+    Check,
+    /// List what may be set, and what becomes of it beside an agent's own configuration.
+    Keys,
+    /// Show which settings agents have in force and tried last, and why these are not in force. Exit code 1:
+    /// one refused some or took them back, or has not had what it is to have for longer than --behind-for;
+    /// 2: an error.
     Agents {
         /// Only this agent.
         #[arg(long, default_value = "", hide_default_value = true)]

@@ -130,6 +130,8 @@ pub async fn run(
     let mut refused = Background::none();
     if let (Some(listener), Some(log)) = (agents, log) {
         let (offered, offers) = watch::channel(Arc::default());
+        let first = delivery::settings::watch::first(&config.agent_settings);
+        let (settings_offered, settings) = watch::channel(first);
         let door_tls = ingest::tls(&config.ingest, tls_metrics.clone())?;
         let mut registrar = None;
         let admission = match &door_tls {
@@ -150,8 +152,8 @@ pub async fn run(
         let tls = door_tls.map(|(tls, _)| tls);
         let door = Ingest::new(
             config.ingest.clone(),
-            config.agent_settings.clone(),
             offers,
+            settings,
             admission,
             log,
             Arc::clone(&inventory),
@@ -173,13 +175,22 @@ pub async fn run(
             delivery::watch::Metrics::register(&mut registry),
             prepared.done(),
         );
+        let set = delivery::settings::watch::run(
+            config.agent_settings.clone(),
+            storage.clone(),
+            settings_offered,
+            delivery::settings::watch::Metrics::register(&mut registry),
+            prepared.done(),
+        );
         let (storage, prepared) = (storage.clone(), prepared.done());
         hellos = Background::new(async move {
             stopped(prepared).await;
             inventory.run(storage, flush_interval).await;
         });
         watching = Background::new(watched);
-        delivery = Background::new(given);
+        delivery = Background::new(async {
+            tokio::join!(given, set);
+        });
     }
     let mut writer = Part::new("the writer", None);
     if roles.writer && config.kafka.is_on() {

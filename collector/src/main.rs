@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use crmscope_collector::cli::{
     Arguments, AuthorityAction, BaselinesAction, CertificateAction, Command, HostsAction,
-    MaintenanceAction, RulesAction, RunArguments, TokenAction, TokenArguments, TopicsAction,
-    parse_duration,
+    MaintenanceAction, RulesAction, RunArguments, SettingsAction, TokenAction, TokenArguments,
+    TopicsAction, parse_duration,
 };
 use crmscope_collector::config::Config;
 use crmscope_collector::ingest::auth::Tokens;
@@ -82,6 +82,7 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(Command::Findings { from, open, json }) => findings(&config, from, *open, *json).await,
         Some(Command::Baselines { action }) => known(&config, action).await,
         Some(Command::Rules { action }) => rules(&config, action).await,
+        Some(Command::Settings { action }) => settings(&config, action).await,
         Some(Command::Topics { action }) => topics(&config, *action).await,
         Some(Command::Verify {
             agent,
@@ -487,18 +488,55 @@ async fn rules_of_agents(
         agent.is_empty() || !agents.is_empty(),
         "agent {agent:?} neither reported lately nor is to have rules; without --agent all are shown"
     );
-    let mut text = String::new();
-    if json {
-        for agent in &agents {
-            text.push_str(&serde_json::to_string(agent)?);
-            text.push('\n');
-        }
-    } else {
-        text = delivery::show::table(&agents);
-    }
-    print(&text)?;
+    print(&match json {
+        true => json_lines(&agents)?,
+        false => delivery::show::table(&agents),
+    })?;
     let is_good = agents.iter().all(|agent| agent.is_good(behind_for));
     Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+async fn settings(config: &Config, action: &SettingsAction) -> anyhow::Result<ExitCode> {
+    use delivery::settings::show;
+    let (agent, behind_for, json) = match action {
+        SettingsAction::Keys => return print(&show::keys()),
+        SettingsAction::Check => {
+            anyhow::ensure!(
+                config.agent_settings.is_on(),
+                "agent_settings.sets is empty: there is nothing to check"
+            );
+            let (text, is_good) = show::check(&config.agent_settings);
+            print(&text)?;
+            return Ok(ExitCode::from(u8::from(!is_good)));
+        }
+        SettingsAction::Agents {
+            agent,
+            behind_for,
+            json,
+        } => (agent, *behind_for, *json),
+    };
+    let storage = Storage::new(&config.clickhouse, &mut Registry::default())?;
+    let agents = show::agents(&storage, agent).await?;
+    anyhow::ensure!(
+        agent.is_empty() || !agents.is_empty(),
+        "agent {agent:?} neither reported lately nor is to have settings; without --agent all are shown"
+    );
+    print(&match json {
+        true => json_lines(&agents)?,
+        false => show::table(&agents),
+    })?;
+    let is_good = agents.iter().all(|agent| agent.is_good(behind_for));
+    Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+/// One a line.
+fn json_lines<T: serde::Serialize>(rows: &[T]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&serde_json::to_string(row)?);
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 async fn show_ledger(

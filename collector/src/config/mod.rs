@@ -46,7 +46,7 @@ pub struct Config {
     /// Pages, health and metrics.
     pub web: web::Config,
     /// What agents are asked to use.
-    pub agent_settings: ingest::AgentSettings,
+    pub agent_settings: delivery::settings::Config,
     /// What rules agents are given.
     pub agent_rules: delivery::Config,
     /// Logs.
@@ -83,9 +83,12 @@ pub enum ConfigError {
     /// Section `[kafka]`.
     #[error(transparent)]
     Kafka(#[from] kafka::ConfigError),
-    /// Section `[ingest]` or `[agent_settings]`.
+    /// Section `[ingest]`.
     #[error(transparent)]
     Ingest(#[from] ingest::ConfigError),
+    /// Section `[agent_settings]`.
+    #[error(transparent)]
+    AgentSettings(#[from] delivery::settings::ConfigError),
     /// Section `[writer]`.
     #[error(transparent)]
     Writer(#[from] writer::ConfigError),
@@ -151,6 +154,10 @@ impl Config {
     fn template() -> Self {
         Self {
             objectives: vec![objectives::Objective::template()],
+            agent_settings: delivery::settings::Config {
+                sets: vec![delivery::settings::SetConfig::template()],
+                ..delivery::settings::Config::default()
+            },
             agent_rules: delivery::Config {
                 sets: vec![delivery::SetConfig::template()],
                 ..delivery::Config::default()

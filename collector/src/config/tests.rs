@@ -236,7 +236,15 @@ fn wrong_values_say_where_and_what() {
         ),
         (
             "[agent_settings]\nbatch_interval_ms = 5\n",
-            "agent_settings.version",
+            "agent_settings.batch_interval_ms: intervals.batch_ms is 5; it must be",
+        ),
+        (
+            "[[agent_settings.sets]]\nname = \"a\"\nfile = \"a.toml\"\n",
+            "agent_settings.sets: a: the file",
+        ),
+        (
+            "[[agent_settings.sets]]\nname = \"a\"\nfiel = \"/a.toml\"\n",
+            "did you mean `agent_settings.sets[].file`?",
         ),
         ("[ingest\n", "collector.toml: "),
         (

@@ -6,7 +6,7 @@ use crmscope_rules::limits::DIRECTORIES_MAX;
 use serde::{Deserialize, Serialize};
 
 /// Longest name of a set, bytes.
-const NAME_MAX_BYTES: usize = 64;
+pub(super) const NAME_MAX_BYTES: usize = 64;
 
 /// Section `[agent_rules]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,21 +84,6 @@ impl SetConfig {
             ..Self::default()
         }
     }
-
-    /// Whether hosts of this role and group have it.
-    #[must_use]
-    pub fn is_for(&self, role: &str, group: &str) -> bool {
-        let holds = |list: &[String], label: &str| {
-            list.is_empty() || list.iter().any(|wanted| wanted == label)
-        };
-        holds(&self.roles, role) && holds(&self.groups, group)
-    }
-
-    /// Whether it depends on the host.
-    #[must_use]
-    pub const fn is_for_some(&self) -> bool {
-        !self.roles.is_empty() || !self.groups.is_empty()
-    }
 }
 
 impl Config {
@@ -114,16 +99,8 @@ impl Config {
             return Err(ConfigError::Many(self.sets.len()));
         }
         for (position, set) in self.sets.iter().enumerate() {
-            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            let begins = set
-                .name
-                .as_bytes()
-                .first()
-                .is_some_and(u8::is_ascii_alphanumeric);
-            let is_good =
-                begins && set.name.len() <= NAME_MAX_BYTES && set.name.bytes().all(letters);
             let before = &self.sets[..position];
-            if !is_good || before.iter().any(|other| other.name == set.name) {
+            if !is_name(&set.name) || before.iter().any(|other| other.name == set.name) {
                 return Err(ConfigError::Name(set.name.clone()));
             }
             if !set.directory.is_absolute() {
@@ -138,4 +115,13 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether a set may be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let first = name.as_bytes().first();
+    first.is_some_and(u8::is_ascii_alphanumeric)
+        && name.len() <= NAME_MAX_BYTES
+        && name.bytes().all(letters)
 }

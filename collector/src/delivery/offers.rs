@@ -1,26 +1,27 @@
 //! What each agent is given: all sets that are for its host's role and group.
 //!
-//! Pure. Hosts with the same sets share one packing. The sets keep their order: of one id, the rule of the
-//! later one is in force.
+//! Pure. Hosts with the same sets share what is made of them. The sets keep their order: where two say
+//! something of the same, the later one stands.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crmscope_rules::{Packed, pack};
+/// A set of something for agents.
+pub trait Deliverable: Sized {
+    /// What an agent is given of several.
+    type Offer;
 
-use super::read::{self, Set};
+    /// Roles of hosts that have it; empty: all.
+    fn roles(&self) -> &[String];
 
-/// What an agent is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Offer {
-    /// Names of the sets.
-    pub sets: Vec<String>,
-    /// Their files.
-    pub packed: Packed,
-    /// Rules and filters that are good.
-    pub rules: usize,
-    /// Those that agents will refuse.
-    pub refused: usize,
+    /// Groups of hosts that have it; empty: all.
+    fn groups(&self) -> &[String];
+
+    /// What an agent is given that has all of these.
+    ///
+    /// # Errors
+    /// When they cannot be given together, with their names and the reason.
+    fn together(sets: &[&Self]) -> Result<Self::Offer, String>;
 }
 
 /// Role and group of a host.
@@ -36,21 +37,32 @@ pub struct Labels {
 pub type Hosts = HashMap<String, Labels>;
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
-pub struct Offers {
-    sets: Arc<Vec<Set>>,
+#[derive(Clone, Debug)]
+pub struct Offers<S: Deliverable> {
+    sets: Arc<Vec<S>>,
     /// None until they were read once.
     hosts: Option<Arc<Hosts>>,
-    by_sets: BTreeMap<Vec<usize>, Arc<Offer>>,
-    /// What could not be packed, and why.
+    by_sets: BTreeMap<Vec<usize>, Arc<S::Offer>>,
+    /// What cannot be given together, and why.
     pub unfit: Vec<String>,
 }
 
-impl Offers {
-    /// Offers of these sets, to these hosts. Sets that are too large together are offered as they were
+impl<S: Deliverable> Default for Offers<S> {
+    fn default() -> Self {
+        Self {
+            sets: Arc::default(),
+            hosts: None,
+            by_sets: BTreeMap::new(),
+            unfit: Vec::new(),
+        }
+    }
+}
+
+impl<S: Deliverable> Offers<S> {
+    /// Offers of these sets, to these hosts. Sets that cannot be given together are offered as they were
     /// `before`, or not at all.
     #[must_use]
-    pub fn of(sets: Arc<Vec<Set>>, hosts: Option<Arc<Hosts>>, before: &Self) -> Self {
+    pub fn of(sets: Arc<Vec<S>>, hosts: Option<Arc<Hosts>>, before: &Self) -> Self {
         let mut offers = Self {
             hosts,
             ..Self::default()
@@ -67,7 +79,8 @@ impl Offers {
                 offers.by_sets.insert(positions, offer);
                 continue;
             }
-            match offer(&sets, &positions) {
+            let of_host: Vec<&S> = positions.iter().map(|&position| &sets[position]).collect();
+            match S::together(&of_host) {
                 Ok(offer) => {
                     offers.by_sets.insert(positions, Arc::new(offer));
                 }
@@ -91,11 +104,12 @@ impl Offers {
 
     /// What an agent is to have; `None` where nothing is to be said to it.
     #[must_use]
-    pub fn offer(&self, agent_id: &str) -> Option<&Arc<Offer>> {
+    pub fn offer(&self, agent_id: &str) -> Option<&Arc<S::Offer>> {
         if self.sets.is_empty() {
             return None;
         }
-        let depends = self.sets.iter().any(|set| set.config.is_for_some());
+        let is_for_some = |set: &S| !set.roles().is_empty() || !set.groups().is_empty();
+        let depends = self.sets.iter().any(is_for_some);
         let labels = match &self.hosts {
             Some(hosts) => hosts.get(agent_id).cloned().unwrap_or_default(),
             None if depends => return None,
@@ -105,42 +119,25 @@ impl Offers {
     }
 
     /// Every known host and what it is to have.
-    pub fn targets(&self) -> impl Iterator<Item = (&str, &Arc<Offer>)> {
+    pub fn targets(&self) -> impl Iterator<Item = (&str, &Arc<S::Offer>)> {
         let hosts = self.hosts.iter().flat_map(|hosts| hosts.keys());
         hosts.filter_map(|agent_id| Some((agent_id.as_str(), self.offer(agent_id)?)))
     }
 
     /// The sets as they were read.
     #[must_use]
-    pub fn sets(&self) -> &[Set] {
+    pub fn sets(&self) -> &[S] {
         &self.sets
     }
 }
 
 /// Places of the sets that are for a host.
-fn positions(sets: &[Set], labels: &Labels) -> Vec<usize> {
-    let is_for = |set: &Set| set.config.is_for(&labels.role, &labels.group);
+fn positions<S: Deliverable>(sets: &[S], labels: &Labels) -> Vec<usize> {
+    let holds =
+        |list: &[String], label: &str| list.is_empty() || list.iter().any(|wanted| wanted == label);
+    let is_for = |set: &S| holds(set.roles(), &labels.role) && holds(set.groups(), &labels.group);
     let all = sets.iter().enumerate();
     all.filter(|(_, set)| is_for(set))
         .map(|(position, _)| position)
         .collect()
-}
-
-fn offer(sets: &[Set], positions: &[usize]) -> Result<Offer, String> {
-    let of_host: Vec<&Set> = positions.iter().map(|&position| &sets[position]).collect();
-    let names: Vec<String> = of_host.iter().map(|set| set.config.name.clone()).collect();
-    let files: Vec<_> = of_host
-        .iter()
-        .enumerate()
-        .flat_map(|(place, set)| read::delivered(place, &set.files))
-        .collect();
-    let packed = Packed::of(&files)
-        .map_err(|error| format!("the sets {} together: {error}", names.join(", ")))?;
-    let checked = pack::checked(&files);
-    Ok(Offer {
-        sets: names,
-        packed,
-        rules: checked.candidates.len() + checked.filters.len(),
-        refused: checked.delivered.refused,
-    })
 }

@@ -5,10 +5,24 @@
 
 use std::path::PathBuf;
 
-use crmscope_rules::{DeliveredFile, RuleFile};
+use crmscope_rules::{DeliveredFile, Packed, RuleFile};
 use crmscope_rules::{Fault, files, pack};
 
 use super::config::SetConfig;
+use super::offers::Deliverable;
+
+/// What an agent is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Names of the sets.
+    pub sets: Vec<String>,
+    /// Their files.
+    pub packed: Packed,
+    /// Rules and filters that are good.
+    pub rules: usize,
+    /// Those that agents will refuse.
+    pub refused: usize,
+}
 
 /// A set as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +77,7 @@ impl Set {
     ) -> Result<Self, String> {
         let delivered = delivered(0, &files);
         // Also tells a name or a size that no agent takes.
-        pack::Packed::of(&delivered)
+        Packed::of(&delivered)
             .map_err(|error| format!("{}: {error}", config.directory.display()))?;
         let checked = pack::checked(&delivered);
         Ok(Self {
@@ -73,6 +87,36 @@ impl Set {
             faults: checked.faults,
             files,
             fingerprint,
+        })
+    }
+}
+
+impl Deliverable for Set {
+    type Offer = Offer;
+
+    fn roles(&self) -> &[String] {
+        &self.config.roles
+    }
+
+    fn groups(&self) -> &[String] {
+        &self.config.groups
+    }
+
+    fn together(sets: &[&Self]) -> Result<Offer, String> {
+        let names: Vec<String> = sets.iter().map(|set| set.config.name.clone()).collect();
+        let files: Vec<_> = sets
+            .iter()
+            .enumerate()
+            .flat_map(|(place, set)| delivered(place, &set.files))
+            .collect();
+        let packed = Packed::of(&files)
+            .map_err(|error| format!("the sets {} together: {error}", names.join(", ")))?;
+        let checked = pack::checked(&files);
+        Ok(Offer {
+            sets: names,
+            packed,
+            rules: checked.candidates.len() + checked.filters.len(),
+            refused: checked.delivered.refused,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What each agent is to have, on its way to `rule_targets`.
+//! What each agent is to have, on its way to `rule_targets` or `settings_targets`.
 //!
 //! A row is written when the version changes, and not by every collector that has the same sets: since
 //! when an agent is to have something is the time of its row.
@@ -7,10 +7,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::offers::{Offer, Offers};
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::schema::queries::RULE_TARGETS;
+use crate::schema::queries::{RULE_TARGETS, SETTINGS_TARGETS};
 use crate::storage::Storage;
 use crate::writer::block::{Insert, Origin};
 use crate::writer::native::Block;
@@ -25,16 +24,51 @@ struct Target {
     sets: Vec<String>,
 }
 
+/// Where it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Rules,
+    Settings,
+}
+
+impl Table {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Rules => "rule_targets",
+            Self::Settings => "settings_targets",
+        }
+    }
+
+    const fn query(self) -> &'static str {
+        match self {
+            Self::Rules => RULE_TARGETS,
+            Self::Settings => SETTINGS_TARGETS,
+        }
+    }
+}
+
+/// What an agent is to have.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) agent_id: &'a str,
+    pub(super) version: u64,
+    pub(super) sets: &'a [String],
+    /// Of rules, how many are good, and how many will be refused.
+    pub(super) rules: [usize; 2],
+}
+
 /// See the module.
 pub(super) struct Record {
+    table: Table,
     storage: Storage,
     /// As the table has it, as far as is known.
     written: HashMap<String, (u64, Vec<String>)>,
 }
 
 impl Record {
-    pub(super) fn new(storage: Storage) -> Self {
+    pub(super) fn new(table: Table, storage: Storage) -> Self {
         Self {
+            table,
             storage,
             written: HashMap::new(),
         }
@@ -44,57 +78,55 @@ impl Record {
     ///
     /// # Errors
     /// When ClickHouse does not answer; the next call writes it.
-    pub(super) async fn note(&mut self, offers: &Offers) -> Result<(), Error> {
-        let is_new =
-            |written: &HashMap<String, (u64, Vec<String>)>, agent_id: &str, offer: &Offer| {
-                let target = (offer.packed.version, offer.sets.clone());
-                written.get(agent_id) != Some(&target)
-            };
-        if !offers
-            .targets()
-            .any(|(agent_id, offer)| is_new(&self.written, agent_id, offer))
-        {
+    pub(super) async fn note(&mut self, mut wanted: Vec<Wanted<'_>>) -> Result<(), Error> {
+        if wanted.iter().all(|wanted| self.is_written(wanted)) {
             return Ok(());
         }
         // Another collector may have written it.
         let rows: Vec<Target> = self
             .storage
-            .rows("rule targets", RULE_TARGETS, |query| query)
+            .rows("targets of delivery", self.table.query(), |query| query)
             .await?;
         let target = |row: Target| (row.agent_id, (row.version, row.sets));
         self.written = rows.into_iter().map(target).collect();
-        let mut news: Vec<(&str, &Offer)> = offers
-            .targets()
-            .filter(|(agent_id, offer)| is_new(&self.written, agent_id, offer))
-            .map(|(agent_id, offer)| (agent_id, offer.as_ref()))
-            .collect();
-        news.sort_by_key(|(agent_id, _)| *agent_id);
-        for rows in news.chunks(ROWS_MAX) {
-            self.storage.insert(&insert(rows, now_ms())).await?;
-            for (agent_id, offer) in rows {
-                let target = (offer.packed.version, offer.sets.clone());
-                self.written.insert((*agent_id).to_owned(), target);
+        wanted.retain(|wanted| !self.is_written(wanted));
+        wanted.sort_by_key(|wanted| wanted.agent_id);
+        for rows in wanted.chunks(ROWS_MAX) {
+            let insert = insert(self.table, rows, now_ms());
+            self.storage.insert(&insert).await?;
+            for wanted in rows {
+                let target = (wanted.version, wanted.sets.to_vec());
+                self.written.insert(wanted.agent_id.to_owned(), target);
             }
         }
         Ok(())
     }
+
+    fn is_written(&self, wanted: &Wanted<'_>) -> bool {
+        let written = self.written.get(wanted.agent_id);
+        written.is_some_and(|(version, sets)| {
+            *version == wanted.version && sets.as_slice() == wanted.sets
+        })
+    }
 }
 
-fn insert(rows: &[(&str, &Offer)], now_ms: i64) -> Insert {
-    let offers = || rows.iter().map(|(_, offer)| *offer);
+fn insert(table: Table, rows: &[Wanted<'_>], now_ms: i64) -> Insert {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let sets: Vec<Vec<&str>> = offers()
-        .map(|offer| offer.sets.iter().map(String::as_str).collect())
+    let sets: Vec<Vec<&str>> = rows
+        .iter()
+        .map(|wanted| wanted.sets.iter().map(String::as_str).collect())
         .collect();
     let mut native = Block::new(rows.len(), 64);
-    native.string("agent_id", rows.iter().map(|(id, _)| id.as_bytes()));
+    native.string("agent_id", rows.iter().map(|row| row.agent_id.as_bytes()));
     native.datetime_ms("changed_at", rows.iter().map(|_| now_ms));
     native.string_arrays("sets", &sets);
-    native.u64("version", offers().map(|offer| offer.packed.version));
-    native.u32("rules", offers().map(|offer| number(offer.rules)));
-    native.u32("refused", offers().map(|offer| number(offer.refused)));
+    native.u64("version", rows.iter().map(|row| row.version));
+    if table == Table::Rules {
+        native.u32("rules", rows.iter().map(|row| number(row.rules[0])));
+        native.u32("refused", rows.iter().map(|row| number(row.rules[1])));
+    }
     let origin = Origin::Journal(now_ms.unsigned_abs());
-    let mut insert = Insert::new("rule_targets", &origin, rows.len(), native);
+    let mut insert = Insert::new(table.name(), &origin, rows.len(), native);
     // Several collectors may write in the same millisecond.
     insert.token = format!("{}-{:016x}", insert.token, fastrand::u64(..));
     insert

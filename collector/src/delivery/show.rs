@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
-use super::offers::Offers;
-use super::read;
+use super::{Offers, read};
 use crate::error::Error;
 use crate::presence::availability::time;
 use crate::schema::queries::{RULES_DELIVERED, RULES_REFUSED};

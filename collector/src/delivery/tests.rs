@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::offers::{Hosts, Labels, Offers};
+use super::offers::{Hosts, Labels};
 use super::read::{self, Set};
 use super::*;
 

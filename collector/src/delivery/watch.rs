@@ -8,9 +8,11 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::config::Config;
-use super::offers::{Hosts, Labels, Offers};
+use super::offers::{Hosts, Labels};
 use super::read::{self, Set};
-use super::record::Record;
+use super::record::{Record, Table, Wanted};
+use super::{Offer, Offers};
+use crate::error::Error;
 use crate::presence::hosts;
 use crate::storage::Storage;
 
@@ -68,7 +70,7 @@ pub(crate) async fn run(
         config,
         sets: Arc::default(),
         hosts: None,
-        record: Record::new(storage.clone()),
+        record: Record::new(Table::Rules, storage.clone()),
         storage,
         offers,
         metrics,
@@ -120,21 +122,15 @@ impl Watching {
             return;
         }
         let asked = async {
-            let known = hosts::expected(&self.storage, "").await?;
-            let labels = |host: hosts::Expected| {
-                let labels = Labels {
-                    role: host.role,
-                    group: host.host_group,
-                };
-                (host.agent_id, labels)
-            };
-            let known: Hosts = known.into_iter().map(labels).collect();
+            let known = known_hosts(&self.storage).await?;
             if self.hosts.as_deref() != Some(&known) {
                 self.hosts = Some(Arc::new(known));
                 self.publish();
             }
             let offers = Arc::clone(&self.offers.borrow());
-            self.record.note(&offers).await
+            self.record
+                .note(offers.targets().map(wanted).collect())
+                .await
         };
         match asked.await {
             Ok(()) => self.fails = false,
@@ -226,6 +222,31 @@ impl Watching {
             .unreadable
             .set(number(unreadable.count() + unfit));
     }
+}
+
+fn wanted<'a>((agent_id, offer): (&'a str, &'a Arc<Offer>)) -> Wanted<'a> {
+    Wanted {
+        agent_id,
+        version: offer.packed.version,
+        sets: &offer.sets,
+        rules: [offer.rules, offer.refused],
+    }
+}
+
+/// Hosts with what sets are chosen by.
+///
+/// # Errors
+/// When ClickHouse does not answer.
+pub(super) async fn known_hosts(storage: &Storage) -> Result<Hosts, Error> {
+    let known = hosts::expected(storage, "").await?;
+    let labels = |host: hosts::Expected| {
+        let labels = Labels {
+            role: host.role,
+            group: host.host_group,
+        };
+        (host.agent_id, labels)
+    };
+    Ok(known.into_iter().map(labels).collect())
 }
 
 fn told(set: &Set) {

@@ -98,20 +98,6 @@ impl Default for QuotaConfig {
     }
 }
 
-/// Section `[agent_settings]`: what every agent is asked to use. 0 leaves the agent's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AgentSettings {
-    /// Version of these settings; 0 sends none. Raise it with every change.
-    pub version: u64,
-    /// How often agents read their sources, ms.
-    pub collect_interval_ms: u32,
-    /// How often they close a batch, ms.
-    pub batch_interval_ms: u32,
-    /// How often they beat, ms.
-    pub heartbeat_interval_ms: u32,
-}
-
 /// A section that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -167,11 +153,6 @@ pub enum ConfigError {
     /// A file that cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Settings without a version are never sent.
-    #[error(
-        "agent_settings has values but version = 0, so that no agent would be told; set agent_settings.version to 1 or more"
-    )]
-    SettingsVersion,
 }
 
 impl Default for Config {
@@ -323,18 +304,4 @@ pub fn both(section: &'static str, certificate: &Path, key: &Path) -> Result<(),
         set,
         missing,
     })
-}
-
-impl AgentSettings {
-    /// Checks that settings come with a version.
-    ///
-    /// # Errors
-    /// When they do not.
-    pub const fn validate(&self) -> Result<(), ConfigError> {
-        let any = self.collect_interval_ms | self.batch_interval_ms | self.heartbeat_interval_ms;
-        if self.version == 0 && any != 0 {
-            return Err(ConfigError::SettingsVersion);
-        }
-        Ok(())
-    }
 }

@@ -14,6 +14,7 @@ use crate::error::{Code, Error};
 use crate::identity::certificate::Certified;
 use crate::ingest::end::{End, is_gone, shutdown, unreadable};
 use crate::ingest::feed::Feed;
+use crate::ingest::settings::SettingsFeed;
 use crate::writer::agents::AgentFacts;
 
 /// Waits for the agent to say who it is.
@@ -21,7 +22,7 @@ pub(super) async fn greet(
     shared: &Shared,
     certified: Option<&Certified>,
     incoming: &mut Streaming<AgentMessage>,
-) -> Result<(AgentFacts, Feed), End> {
+) -> Result<(AgentFacts, Feed, SettingsFeed), End> {
     let timeout = Duration::from_millis(shared.config.hello_timeout_ms);
     let mut draining = shared.draining.clone();
     let first = tokio::select! {
@@ -40,14 +41,14 @@ pub(super) async fn greet(
             ));
         }
     };
-    let (agent, feed) = check(message, now_ms()).map_err(|error| End("hello", error))?;
+    let (agent, feed, settings) = check(message, now_ms()).map_err(|error| End("hello", error))?;
     if let Some(certified) = certified
         && certified.agent_id != agent.agent_id
     {
         return Err(other_agent(&certified.agent_id, &agent.agent_id));
     }
     shared.inventory.note(agent.clone());
-    Ok((agent, feed))
+    Ok((agent, feed, settings))
 }
 
 /// Somebody says to be an agent that its certificate is not of.
@@ -62,7 +63,10 @@ fn other_agent(certified: &str, said: &str) -> End {
 ///
 /// # Errors
 /// When it is no hello, or one of another version, or names nobody.
-fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<(AgentFacts, Feed), Error> {
+fn check(
+    message: Option<AgentMessage>,
+    connected_ms: i64,
+) -> Result<(AgentFacts, Feed, SettingsFeed), Error> {
     let invalid = |text: String| Error::new(Code::InvalidArgument, text);
     let hello = match message.and_then(|message| message.kind) {
         Some(agent_message::Kind::Hello(hello)) => hello,
@@ -84,6 +88,7 @@ fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<(AgentFacts
         Id::from_wire(bytes).map_err(|error| invalid(format!("Hello: {which}: {error}")))
     };
     let feed = Feed::new(hello.delivered_rules_version);
+    let settings = SettingsFeed::new(&hello);
     let facts = AgentFacts {
         connected_ms,
         boot_id: id("boot_id", &hello.boot_id)?,
@@ -93,7 +98,7 @@ fn check(message: Option<AgentMessage>, connected_ms: i64) -> Result<(AgentFacts
         host: bounded_facts(&hello),
         agent_id: hello.agent_id,
     };
-    Ok((facts, feed))
+    Ok((facts, feed, settings))
 }
 
 fn bounded(text: &str) -> String {
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn host_facts_are_cut_to_the_limit() {
         let kind = Some(agent_message::Kind::Hello(hello()));
-        let (facts, _) = check(Some(AgentMessage { kind }), 7).unwrap();
+        let (facts, ..) = check(Some(AgentMessage { kind }), 7).unwrap();
         assert_eq!(facts.agent_version.len(), STRING_MAX_BYTES);
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Metrics {
     auth_failures: Family<Reason, Counter>,
     refused: Family<Reason, Counter>,
     config_status: Family<Reason, Counter>,
+    pub(super) settings_sent: Counter,
     pub(super) rules_sent: Counter,
     rules_status: Family<Reason, Counter>,
     batches: Family<LaneLabel, Counter>,
@@ -90,6 +91,11 @@ impl Metrics {
             "ingest_agent_config",
             "What agents answered to settings that were pushed",
             metrics.config_status.clone(),
+        );
+        registry.register(
+            "ingest_agent_settings_sent",
+            "Settings sent to agents that had others",
+            metrics.settings_sent.clone(),
         );
         registry.register(
             "ingest_agent_rules_sent",

@@ -17,6 +17,7 @@ mod peer;
 mod pending;
 mod quota;
 pub(crate) mod seldom;
+mod settings;
 mod stream;
 
 use std::sync::Arc;
@@ -35,15 +36,14 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub use self::admission::Admission;
 use self::admission::NotAdmitted;
-pub use self::config::{
-    AgentSettings, Config, ConfigError, QuotaConfig, TlsConfig, both, check_listen,
-};
+pub use self::config::{Config, ConfigError, QuotaConfig, TlsConfig, both, check_listen};
 pub(crate) use self::connections::Tls;
 use self::metrics::Metrics;
 pub(crate) use self::peer::Peer;
 use self::quota::Quotas;
 use self::seldom::Seldom;
 use crate::delivery::Offers;
+use crate::delivery::settings::Offers as SettingsOffers;
 use crate::error::{Code, Error};
 use crate::identity::authority::Authority;
 use crate::identity::patterns;
@@ -73,8 +73,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 struct Shared {
     config: Config,
-    agent_settings: AgentSettings,
     offers: watch::Receiver<Arc<Offers>>,
+    settings: watch::Receiver<Arc<SettingsOffers>>,
     admission: Arc<Admission>,
     quotas: Quotas,
     log: BoundedLog,
@@ -141,8 +141,8 @@ impl Ingest {
     #[allow(clippy::too_many_arguments, reason = "what every stream needs, once")]
     pub fn new(
         config: Config,
-        agent_settings: AgentSettings,
         offers: watch::Receiver<Arc<Offers>>,
+        settings: watch::Receiver<Arc<SettingsOffers>>,
         admission: Arc<Admission>,
         log: BoundedLog,
         inventory: Arc<Inventory>,
@@ -157,8 +157,8 @@ impl Ingest {
         Self {
             shared: Arc::new(Shared {
                 config,
-                agent_settings,
                 offers,
+                settings,
                 admission,
                 quotas: Quotas::new(quota),
                 log,

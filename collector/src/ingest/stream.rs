@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crmscope_proto::limits::PROTOCOL_VERSION;
 use crmscope_proto::v1::{
-    AgentMessage, Batch, ClockEcho, ClockProbe, CollectorMessage, Config as AgentConfig,
-    ConfigStatus, Lane, RulesStatus, Throttle, Welcome, agent_message, collector_message::Kind,
+    AgentMessage, Batch, ClockEcho, ClockProbe, CollectorMessage, ConfigStatus, Lane, RulesStatus,
+    Throttle, Welcome, agent_message, collector_message::Kind,
 };
 use crmscope_rules::pieces::pieces;
 use prost::Message as _;
@@ -25,7 +25,7 @@ use tonic::{Status, Streaming};
 
 use super::Shared;
 use crate::clock::now_ms;
-use crate::delivery::Offer;
+use crate::delivery::{Offer, settings};
 use crate::error::{Code, Error};
 use crate::identity::certificate::Certified;
 use crate::identity::revocations::Revocations;
@@ -35,6 +35,7 @@ use crate::ingest::feed::Feed;
 use crate::ingest::hello::greet;
 use crate::ingest::pending::Pending;
 use crate::ingest::quota::Share;
+use crate::ingest::settings::SettingsFeed;
 use crate::log::SendError;
 use crate::writer::agents::AgentFacts;
 use crate::writer::queue::{Crowding, Room};
@@ -54,6 +55,7 @@ struct Stream {
     pending: Pending,
     throttled: Option<Instant>,
     feed: Feed,
+    settings: SettingsFeed,
     quota: Share,
     certified: Option<Certified>,
 }
@@ -66,7 +68,7 @@ pub(super) async fn serve(
     outgoing: Outgoing,
 ) {
     let end = match greet(&shared, certified.as_ref(), &mut incoming).await {
-        Ok((agent, feed)) => {
+        Ok((agent, feed, settings)) => {
             let span_agent = agent.agent_id.clone();
             tracing::info!(
                 agent_id = span_agent,
@@ -83,6 +85,7 @@ pub(super) async fn serve(
                 pending: Pending::default(),
                 throttled: None,
                 feed,
+                settings,
                 quota: shared.quotas.share(&span_agent),
                 certified,
             };
@@ -142,6 +145,12 @@ impl Stream {
         let mut has_offers = true;
         self.feed
             .want(offers.borrow_and_update().offer(&self.agent.agent_id));
+        let mut settings = shared.settings.clone();
+        let mut has_settings = true;
+        let offered = Arc::clone(&settings.borrow_and_update());
+        if self.give_settings(&offered).await.is_err() {
+            return Ok(());
+        }
         let certified = self.certified.clone();
         let mut age = pin!(age(shared.config.connection_max_age_ms, certified.as_ref()));
         let mut changes = shared.admission.changes();
@@ -175,6 +184,11 @@ impl Stream {
                     let offer = offers.borrow_and_update();
                     self.feed.want(offer.offer(&self.agent.agent_id));
                     Ok(())
+                }
+                changed = settings.changed(), if has_settings => {
+                    has_settings = changed.is_ok();
+                    let offered = Arc::clone(&settings.borrow_and_update());
+                    self.give_settings(&offered).await
                 }
                 place = Arc::clone(&shared.sending).acquire_owned(), if feeds => {
                     let Ok(place) = place else { return Err(writer_gone()) };
@@ -230,17 +244,6 @@ impl Stream {
             collector_version: env!("CARGO_PKG_VERSION").to_owned(),
             window_batches: config.window_batches,
             window_bytes: config.window_bytes,
-        }))
-        .await?;
-        let settings = &self.shared.agent_settings;
-        if settings.version == 0 {
-            return Ok(());
-        }
-        self.send(Kind::Config(AgentConfig {
-            version: settings.version,
-            collect_interval_ms: settings.collect_interval_ms,
-            batch_interval_ms: settings.batch_interval_ms,
-            heartbeat_interval_ms: settings.heartbeat_interval_ms,
         }))
         .await
     }
@@ -370,20 +373,30 @@ impl Stream {
     fn note_config(&self, status: &ConfigStatus) {
         let in_force = status.error.is_empty();
         self.shared.metrics.config_status(in_force);
+        let agent_id = self.agent.agent_id.as_str();
+        let attempted = format_args!("{:016x}", status.attempted_version);
         if in_force {
-            tracing::info!(
-                agent_id = self.agent.agent_id,
-                version = status.effective_version,
-                "settings in force"
-            );
+            tracing::info!(agent_id, version = attempted, "settings in force");
         } else {
+            let error = crmscope_proto::payload::truncate(&status.error, 256);
             tracing::warn!(
-                agent_id = self.agent.agent_id,
-                attempted = status.attempted_version,
-                effective = status.effective_version,
-                error = crmscope_proto::payload::truncate(&status.error, 256),
-                "settings refused by the agent"
+                agent_id,
+                attempted,
+                effective = format_args!("{:016x}", status.effective_version),
+                error = %error.escape_debug(),
+                "settings refused by the agent, or taken back"
             );
+        }
+    }
+
+    /// Gives the agent its settings, where it has others.
+    async fn give_settings(&mut self, offers: &settings::Offers) -> Result<(), Gone> {
+        match self.settings.news(offers.offer(&self.agent.agent_id)) {
+            Some(kind) => {
+                self.shared.metrics.settings_sent.inc();
+                self.send(kind).await
+            }
+            None => Ok(()),
         }
     }
 

@@ -151,6 +151,16 @@ fn check_beat(beat: &Heartbeat) -> Result<(), Rejection> {
             ),
         );
     }
+    if beat
+        .settings
+        .as_ref()
+        .is_some_and(|settings| is_long(&settings.error))
+    {
+        return reject(
+            "value_out_of_range",
+            format!("a heartbeat tells of settings in more than {STRING_MAX_BYTES} bytes"),
+        );
+    }
     let mut seen = [false; Lane::BY_URGENCY.len()];
     for state in &beat.lanes {
         if state.next_sequence > SEQUENCE_MAX || state.acked_sequence > SEQUENCE_MAX {

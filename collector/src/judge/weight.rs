@@ -57,8 +57,16 @@ pub(super) fn weigh(contents: &Contents) -> usize {
         .flat_map(|beat| &beat.refused_rules)
         .map(|rule| ROW + rule.file.len() + rule.reason.len())
         .sum();
-    let presence =
-        (contents.heartbeats.len() + contents.drops.len()) * ROW + lanes * LANE + refused;
+    let settings: usize = contents
+        .heartbeats
+        .iter()
+        .filter_map(|beat| beat.settings.as_ref())
+        .map(|settings| settings.error.len())
+        .sum();
+    let presence = (contents.heartbeats.len() + contents.drops.len()) * ROW
+        + lanes * LANE
+        + refused
+        + settings;
     series + requests + clients + exemplars + sampling + security + presence
 }
 

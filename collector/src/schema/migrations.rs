@@ -94,4 +94,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(51, "0051_journal_tables.sql"),
     file!(53, "0053_log_positions.sql"),
     file!(54, "0054_ledger_spans.sql"),
+    file!(52, "0052_delivered_settings.sql"),
 ];

@@ -200,6 +200,10 @@ queries! {
     SERVICE_TIMELINE = "service_timeline";
     /// Services that had requests.
     SERVICES_SEEN = "services_seen";
+    /// Which agents have not the settings that they are to have, and why.
+    SETTINGS_DELIVERED = "settings_delivered";
+    /// Which settings collectors want agents to have.
+    SETTINGS_TARGETS = "settings_targets";
     /// What agents stopped measuring, when and why.
     SHEDDING = "shedding";
     /// Examples of the slowest requests.

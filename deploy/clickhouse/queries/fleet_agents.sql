@@ -6,7 +6,9 @@
 -- Columns:
 --   agent_id, hostname, agent_version, operating_system, kernel_version, architecture, cpu_count, memory_bytes,
 --     connected_at: as the agent said at its last hello, and when that was
---   config_version: of the settings in force, a number as text; NULL, as everything that follows, where no heartbeat came in that time
+--   config_version: of the collector's settings in force: a hash in hexadecimal, or the number that somebody
+--     gave the intervals of agents of before; 0 is the agent's own file; NULL, as everything that follows,
+--     where no heartbeat came in that time
 --   spool_state: of its newest heartbeat
 --   spooled_batches, spooled_bytes: on its disk, not yet acknowledged
 --   agent_cores: CPU time the agent used per second of wall time; NULL where it started anew, too
@@ -23,7 +25,7 @@ SELECT a.agent_id AS agent_id, a.hostname AS hostname, a.agent_version AS agent_
 FROM (SELECT * FROM crmscope.agents FINAL) AS a
 LEFT JOIN
 (
-    SELECT h.agent_id AS agent_id, toString(argMax(h.config_version, h.ts)) AS config_version, argMax(toString(h.spool_state), h.ts) AS spool_state,
+    SELECT h.agent_id AS agent_id, argMax(if(h.config_version < 4294967296, toString(h.config_version), lower(leftPad(hex(h.config_version), 16, '0'))), h.ts) AS config_version, argMax(toString(h.spool_state), h.ts) AS spool_state,
         if(min(h.start_id) = max(h.start_id),
             (max(h.agent_cpu_us) - min(h.agent_cpu_us)) / nullIf(1000 * dateDiff('millisecond', min(h.ts), max(h.ts)), 0), NULL) AS agent_cores,
         argMax(h.agent_resident_bytes, h.ts) AS agent_resident_bytes, argMax(tuple(h.clock_offset_ms), h.ts).1 AS clock_offset_ms,

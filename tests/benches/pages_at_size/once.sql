@@ -17,6 +17,9 @@ FROM numbers(4 * {hosts});
 INSERT INTO crmscope.rule_targets (agent_id, changed_at, sets, version, rules)
 SELECT concat('crm-', leftPad(toString(number), 5, '0')), toDateTime({start}, 'UTC'), ['all'], 99, 50 FROM numbers({hosts});
 
+INSERT INTO crmscope.settings_targets (agent_id, changed_at, sets, version)
+SELECT concat('crm-', leftPad(toString(number), 5, '0')), toDateTime({start}, 'UTC'), ['all'], 99 FROM numbers({hosts});
+
 INSERT INTO crmscope.refused_rules (agent_id, ts, position, attempted_version, delivered, file, line, reason)
 SELECT concat('crm-', leftPad(toString(number % 20), 5, '0')), toDateTime({start} + 3600 * intDiv(number, 20), 'UTC'), 1, 77, 0, 'own.yml', 3, 'the modifier is not known'
 FROM numbers(20 * 24 * {days});

@@ -389,6 +389,13 @@ pub(crate) const QUESTIONS: &[Question] = &[
         FLEET_NOW,
         "heartbeats",
     ),
+    ask(
+        "/fleet",
+        "settings_delivered",
+        Range::Own,
+        FLEET_NOW,
+        "heartbeats",
+    ),
     ask("/fleet", "shedding", Range::Span, NONE, "source_1m"),
     ask(
         "/fleet",

@@ -20,7 +20,7 @@ use std::process::Command;
 use crmscope_tests::{Stack, http, now_ms};
 
 /// Queries whose answer is right when it is empty.
-const EMPTY_WHEN_WHOLE: [&str; 30] = [
+const EMPTY_WHEN_WHOLE: [&str; 31] = [
     "availability_by_day",
     "baseline_activity",
     "baseline_evidence",
@@ -50,6 +50,7 @@ const EMPTY_WHEN_WHOLE: [&str; 30] = [
     "service_availability_by_day",
     "service_failed_targets",
     "service_hours",
+    "settings_targets",
     "shedding",
 ];
 
@@ -311,6 +312,7 @@ fn every_query_and_every_chart_answers_from_real_rows() {
             "sensor_hottest" => &["app-01\tcoretemp\thwmon0\ttemp1\t45.5"],
             "rules_in_force" => &["app-01\t\t\t0\t0\t0\t0\t0\t\t\t0"],
             "rules_delivered" => &["app-01\tno_target\t0\t[]\t\t\t\t0\t0\t0\t0\t"],
+            "settings_delivered" => &["app-01\tno_target\t0\t[]\t\t\t\t"],
             "clock_offsets" => &["app-01\t", "\tchronyd\t1\t-500000\t200000\t"],
             _ => &[],
         };

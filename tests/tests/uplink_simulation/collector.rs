@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crmscope_collector::ingest::auth::Tokens;
-use crmscope_collector::ingest::{Admission, AgentSettings, Config, Ingest};
+use crmscope_collector::ingest::{Admission, Config, Ingest};
 use crmscope_collector::log::BoundedLog;
 use crmscope_collector::writer::agents::Inventory;
 use crmscope_collector::writer::queue::queue;
@@ -57,8 +57,8 @@ impl Collector {
         let inventory = Arc::new(Inventory::new(&mut registry));
         let ingest = Ingest::new(
             config,
-            AgentSettings::default(),
             // Without a sender nothing is ever offered.
+            watch::channel(Arc::default()).1,
             watch::channel(Arc::default()).1,
             Arc::new(Admission::by_tokens(tokens)),
             BoundedLog::Direct(arrivals_in),

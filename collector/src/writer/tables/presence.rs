@@ -107,6 +107,31 @@ pub fn heartbeats(origin: &Origin, entries: &[Entry]) -> Option<Insert> {
         rules().map(|rules| rules.delivered_attempted_version),
     );
     native.u32("rules_delivered", number(|rules| rules.delivered_rules));
+    let settings = || beat().map(|beat| beat.settings.as_ref());
+    native.u8(
+        "settings_takes_delivered",
+        settings().map(|state| u8::from(state.is_some_and(|state| state.takes_delivered))),
+    );
+    native.u64(
+        "settings_version",
+        settings().map(|state| state.map_or(0, |state| state.version)),
+    );
+    native.u64(
+        "settings_attempted_version",
+        settings().map(|state| state.map_or(0, |state| state.attempted_version)),
+    );
+    native.u8(
+        "settings_on_probation",
+        settings().map(|state| u8::from(state.is_some_and(|state| state.on_probation))),
+    );
+    native.u8(
+        "settings_rolled_back",
+        settings().map(|state| u8::from(state.is_some_and(|state| state.rolled_back))),
+    );
+    native.string(
+        "settings_error",
+        settings().map(|state| state.map_or(&b""[..], |state| state.error.as_bytes())),
+    );
     native.u8("goodbye", beat().map(goodbye));
     native.text("spool_state", beat().map(|beat| name(beat.spool_state())));
     native.datetime_ms(

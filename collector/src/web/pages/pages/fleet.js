@@ -3,7 +3,7 @@
 import { text, time } from "../dom.js";
 import { age, bytes, count, micros, millis, number, plural, ratio, seconds, words } from "../format.js";
 import { badge } from "../components/badge.js";
-import { figure, host, moment, name, told } from "../components/cells.js";
+import { figure, host, list, moment, name, sentence, told } from "../components/cells.js";
 import { span, steps } from "../components/chart_panel.js";
 import { page } from "../components/panel.js";
 import { tablePanel } from "../components/table_panel.js";
@@ -46,6 +46,7 @@ export function build(context) {
         name("Delivered version", "delivered_version"),
       ],
     }),
+    settings(context),
     tablePanel({
       title: "What agents stopped measuring",
       name: "shedding",
@@ -85,6 +86,52 @@ export function build(context) {
     }),
   ];
   return page({ heading: "Fleet", panels, identity: () => "" });
+}
+
+const DELIVERED = {
+  in_force: "good",
+  probation: "good",
+  behind: "warn",
+  refused: "bad",
+  rolled_back: "bad",
+  silent: "unknown",
+  takes_none: "unknown",
+  no_target: "unknown",
+};
+
+function settings(context) {
+  return tablePanel({
+    title: "Settings attempted and in force",
+    wide: true,
+    name: "settings_delivered",
+    parameters: () => ({ seconds: 900, limit: 10000 }),
+    every: 30,
+    first: 15,
+    key: (row) => row.agent_id,
+    empty: "No agent was heard in the last 15 minutes: unknown.",
+    meta: (rows) => {
+      const bad = rows.filter((row) => ["refused", "rolled_back"].includes(row.state)).length;
+      const behind = rows.filter((row) => row.behind_ms > 300000).length;
+      return [
+        rows.length === 0 ? "unknown" : bad > 0 ? "bad" : behind > 0 ? "warn" : "good",
+        `${plural(rows.length, "agent")}, ${count(bad)} refused or rolled back, ${count(behind)} behind for 5 minutes`,
+      ];
+    },
+    columns: [
+      host(context),
+      {
+        label: "State",
+        value: (row) => row.state,
+        show: (row) => badge(DELIVERED[row.state] ?? "unknown", words(row.state)),
+      },
+      figure("Behind for", "behind_ms", (value) => (value > 0 ? seconds(value / 1000) : "not behind")),
+      list("Sets", "sets"),
+      name("In force", "effective_version"),
+      name("Attempted", "attempted_version"),
+      name("Wanted", "wanted_version"),
+      sentence("Why", "why"),
+    ],
+  });
 }
 
 function agents(context) {
