@@ -92,7 +92,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(49, "0049_service_requests.sql"),
     file!(50, "0050_identity.sql"),
     file!(51, "0051_journal_tables.sql"),
+    file!(52, "0052_delivered_settings.sql"),
     file!(53, "0053_log_positions.sql"),
     file!(54, "0054_ledger_spans.sql"),
-    file!(52, "0052_delivered_settings.sql"),
 ];
