@@ -44,7 +44,11 @@ pub enum Command {
     /// Run the collector until SIGTERM or SIGINT; SIGHUP reads certificates, tokens and log filter again.
     Run(RunArguments),
     /// Bring the schema in ClickHouse up to date, then leave. Safe to repeat.
-    Migrate,
+    Migrate {
+        /// Print every statement as it would be sent, by clickhouse.cluster, instead of sending any.
+        #[arg(long)]
+        print: bool,
+    },
     /// Show what became of every batch. Exit code 1: something is missing or counted twice; 2: an error.
     Ledger {
         /// Only this agent.

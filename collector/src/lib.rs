@@ -333,18 +333,27 @@ pub async fn run(
     Ok(())
 }
 
-/// Waits for ClickHouse and brings the schema up to date, for as long as it takes.
+/// Waits for ClickHouse and brings the schema up to date, for as long as it takes; where that is left to
+/// others, looks whether a cluster is one.
 fn prepare(config: &Config, storage: &Storage, readiness: &Readiness) -> Background {
-    if !config.clickhouse.migrate {
+    let migrates = config.clickhouse.migrate;
+    if !migrates && storage.cluster().is_none() {
         return Background::new(async {});
     }
     let (storage, readiness) = (storage.clone(), readiness.clone());
+    let read_cluster = config.clickhouse.read_cluster().ok().flatten();
     Background::new(async move {
         let mut backoff = Backoff::new(200, 5000);
         loop {
-            match schema::migrate(storage.client()).await {
-                Ok(report) => {
-                    tracing::info!(applied = report.applied.len(), "schema is up to date");
+            let prepared = match (migrates, storage.cluster()) {
+                (false, Some(cluster)) => {
+                    let checked = schema::cluster::check(storage.client(), cluster).await;
+                    checked.map_err(schema::SchemaError::from)
+                }
+                _ => bring_up_to_date(&storage, read_cluster.as_ref()).await,
+            };
+            match prepared {
+                Ok(()) => {
                     readiness.storage_works();
                     return;
                 }
@@ -357,6 +366,20 @@ fn prepare(config: &Config, storage: &Storage, readiness: &Readiness) -> Backgro
             }
         }
     })
+}
+
+async fn bring_up_to_date(
+    storage: &Storage,
+    read_cluster: Option<&schema::Cluster>,
+) -> Result<(), schema::SchemaError> {
+    let (client, cluster) = (storage.client(), storage.cluster());
+    let report = schema::migrate_on(client, cluster).await?;
+    tracing::info!(applied = report.applied.len(), "schema is up to date");
+    if let Some(over) = read_cluster {
+        let made = schema::cluster::distributed::make(client, cluster, over).await?;
+        tracing::info!(made, "tables that read all databases are up to date");
+    }
+    Ok(())
 }
 
 async fn stopped(mut flag: watch::Receiver<bool>) {

@@ -62,7 +62,8 @@ async fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         None => run(config, &arguments.run, load).await,
         Some(Command::Run(options)) => run(config, options, load).await,
-        Some(Command::Migrate) => migrate(&config).await,
+        Some(Command::Migrate { print: true }) => print_schema(&config),
+        Some(Command::Migrate { print: false }) => migrate(&config).await,
         Some(Command::Validate) => {
             config.try_files()?;
             print("the configuration is valid\n")
@@ -215,11 +216,25 @@ fn storage(config: &Config) -> anyhow::Result<Storage> {
     Ok(Storage::new(&clickhouse, &mut Registry::default())?)
 }
 
+fn print_schema(config: &Config) -> anyhow::Result<ExitCode> {
+    let cluster = config.clickhouse.cluster()?;
+    let mut text = String::new();
+    for statement in schema::statements(cluster.as_ref())? {
+        text.push_str(&format!(
+            "-- {}:{}\n{};\n\n",
+            statement.file, statement.line, statement.text
+        ));
+    }
+    print(&text)
+}
+
 async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
     let storage = storage(config)?;
-    let report = schema::migrate(storage.client())
+    let (client, cluster) = (storage.client(), storage.cluster());
+    let place = || format!("ClickHouse at {}", config.clickhouse.url);
+    let report = schema::migrate_on(client, cluster)
         .await
-        .with_context(|| format!("ClickHouse at {}", config.clickhouse.url))?;
+        .with_context(place)?;
     let mut text = String::new();
     for file in &report.applied {
         text.push_str(&format!("applied {file}\n"));
@@ -229,6 +244,15 @@ async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
         report.applied.len(),
         report.already_applied
     ));
+    if let Some(over) = config.clickhouse.read_cluster()? {
+        let made = schema::cluster::distributed::make(client, cluster, &over)
+            .await
+            .with_context(place)?;
+        text.push_str(&format!(
+            "{made} tables of {} made\n",
+            schema::cluster::distributed::ALL
+        ));
+    }
     print(&text)
 }
 

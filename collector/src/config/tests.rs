@@ -191,6 +191,18 @@ fn wrong_values_say_where_and_what() {
         ("[log]\nfilter = \"a=b=c\"\n", "log.filter"),
         ("[clickhouse]\nurl = \"http://u:p@h\"\n", "clickhouse.url"),
         (
+            "[clickhouse]\ncluster = \"{cluster}\"\n",
+            "clickhouse.cluster is \"{cluster}\"",
+        ),
+        (
+            "[clickhouse]\nread_cluster = \"a`b\"\n",
+            "clickhouse.read_cluster is",
+        ),
+        (
+            "[clickhouse]\ninsert_quorum = \"0\"\n",
+            "clickhouse.insert_quorum is \"0\"",
+        ),
+        (
             "[clickhouse]\nurl = \"http://ch.example:8123\"\n",
             "clickhouse.allow_plaintext",
         ),

@@ -93,6 +93,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// One token, or all where `token` is empty.
 pub(super) async fn tokens(storage: &Storage, token: &str) -> Result<Vec<TokenRow>, Error> {
+    storage
+        .caught_up(&["enrolment_tokens", "enrolments"])
+        .await?;
     let bind = |query: Query| query.param("token", token);
     storage.rows("enrolment tokens", TOKENS, bind).await
 }
@@ -102,6 +105,8 @@ pub(super) async fn uses(
     asked: &Enrolment<'_>,
     since_ms: i64,
 ) -> Result<Uses, Error> {
+    // Of two that ask for the last place of a token, each has to see the other.
+    storage.caught_up(&["enrolments"]).await?;
     let since_ms = since_ms.to_string();
     let bind = |query: Query| {
         query
@@ -115,6 +120,7 @@ pub(super) async fn uses(
 }
 
 pub(super) async fn certificates(storage: &Storage) -> Result<Vec<CertificateRow>, Error> {
+    storage.caught_up(&["certificate_changes"]).await?;
     storage
         .rows("refused certificates", CERTIFICATES, |query| query)
         .await

@@ -4,19 +4,25 @@
 //! cannot be of different versions. Promises: [`migrate`] may run at every start, twice, from
 //! several collectors together, which take turns, and after a crash in the middle; it never drops or
 //! rewrites data, so ingest goes on meanwhile; a migration that was edited after it was applied is an error.
+//! With a cluster the same files are applied, rewritten ([`mod@cluster`]); without one, as they stand.
 //! Leaves connecting, retries and rows to `storage` and `writer`.
 
+pub mod cluster;
 mod migrations;
 pub mod queries;
 mod statements;
 mod views;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
+pub use self::cluster::{Cluster, ClusterError};
 use crate::turn::{self, Turn, TurnError};
 use migrations::{FOUNDATION, FUNCTIONS, MIGRATIONS, Migration};
 
@@ -64,6 +70,21 @@ pub enum SchemaError {
         /// Line on which it starts.
         line: usize,
     },
+    /// A statement that no cluster can be given.
+    #[error(
+        "{file}, line {line}: this statement cannot be applied to a cluster: {reason}; teach collector/src/schema/cluster/rewrite.rs what it is there"
+    )]
+    NotForCluster {
+        /// The SQL file.
+        file: &'static str,
+        /// Line on which it starts.
+        line: usize,
+        /// What is not understood.
+        reason: String,
+    },
+    /// The cluster, or tables that are of another kind than the configuration says.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A migration is not what was applied under its number.
     #[error(
         "migration {version} was applied as {recorded_name} with checksum {recorded}, but this \
@@ -119,6 +140,16 @@ struct Recorded {
 /// When a statement fails, when an applied migration was edited, when a view cannot be renewed, or
 /// when the history cannot be read or written. What was applied until then stays, and the next run goes on from there.
 pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
+    migrate_on(client, None).await
+}
+
+/// The same on every replica of a cluster; without one it is [`migrate`].
+///
+/// A cluster's replicas have to be up for what is new; where nothing is, one is enough.
+///
+/// # Errors
+/// Also when the cluster cannot be written to exactly, or a replica does not answer.
+pub async fn migrate_on(client: &Client, cluster: Option<&Cluster>) -> Result<Report, SchemaError> {
     // `system` exists everywhere; the embedded engine's `default` would also find files by name.
     // Without validation rows come as bare RowBinary, whose pieces can be put together; libchdb
     // repeats the header of the validated format with every block it streams.
@@ -126,21 +157,38 @@ pub async fn migrate(client: &Client) -> Result<Report, SchemaError> {
         .clone()
         .with_database("system")
         .with_validation(false);
-    run(&client, &FOUNDATION).await?;
-    let (pending, mut report) = plan(MIGRATIONS, &recorded(&client).await?)?;
+    match cluster {
+        None => {
+            cluster::has_history(&client, None).await?;
+            run(&client, None, &FOUNDATION).await?;
+        }
+        // A statement for every replica fails while one is away, so it is sent only where it is needed.
+        Some(cluster) => {
+            cluster::check(&client, cluster).await?;
+            if !cluster::has_history(&client, Some(cluster)).await? {
+                run(&client, Some(cluster), &FOUNDATION).await?;
+            }
+        }
+    }
+    let (pending, mut report) = plan(MIGRATIONS, &recorded(&client, cluster).await?)?;
     if !pending.is_empty() || views::is_one_away(&client).await? {
         let turn = Turn::take(&client, turn::SCHEMA).await?;
-        let done = in_turn(&client, &turn).await;
+        let done = in_turn(&client, cluster, &turn).await;
         // What went wrong first says more.
         let ended = turn.end().await;
         report = done?;
         ended?;
     }
     if !has_function(&client).await? {
-        run(&client, &FUNCTIONS).await?;
+        run(&client, cluster, &FUNCTIONS).await?;
         tracing::info!(file = FUNCTIONS.name, "functions made again");
     }
-    run(&client, &DASHBOARDS).await?;
+    if cluster.is_none() {
+        run(&client, None, &DASHBOARDS).await?;
+    } else if recorded_charts(&client).await? != DASHBOARDS.checksum() {
+        run(&client, cluster, &DASHBOARDS).await?;
+        record(&client, &DASHBOARDS).await?;
+    }
     if !report.newer.is_empty() {
         tracing::warn!(newer = ?report.newer, "the schema is newer than this collector");
     }
@@ -162,13 +210,49 @@ async fn has_function(client: &Client) -> Result<bool, SchemaError> {
         })
 }
 
+/// A statement of the schema, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// The SQL file.
+    pub file: &'static str,
+    /// Line on which it starts.
+    pub line: usize,
+    /// As it is sent.
+    pub text: String,
+}
+
+/// Every statement of the schema in its order, as one server or a cluster takes it.
+///
+/// # Errors
+/// When a file or a statement is not understood.
+pub fn statements(cluster: Option<&Cluster>) -> Result<Vec<Printed>, SchemaError> {
+    let mut all = Vec::new();
+    for migration in MIGRATIONS.iter().chain([&DASHBOARDS]) {
+        let file = migration.name;
+        let split = statements::split(migration.sql)
+            .map_err(|line| SchemaError::Unterminated { file, line })?;
+        for statement in split {
+            let line = statement.line;
+            let text = for_cluster(statement.text, cluster)
+                .map_err(|reason| SchemaError::NotForCluster { file, line, reason })?
+                .into_owned();
+            all.push(Printed { file, line, text });
+        }
+    }
+    Ok(all)
+}
+
 /// Does what is left to do when the turn came.
-async fn in_turn(client: &Client, turn: &Turn) -> Result<Report, SchemaError> {
-    views::finish(client).await?;
-    let (pending, mut report) = plan(MIGRATIONS, &recorded(client).await?)?;
+async fn in_turn(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    turn: &Turn,
+) -> Result<Report, SchemaError> {
+    views::finish(client, cluster).await?;
+    let (pending, mut report) = plan(MIGRATIONS, &recorded(client, cluster).await?)?;
     for migration in pending {
         turn.check().await?;
-        run(client, migration).await?;
+        run(client, cluster, migration).await?;
         record(client, migration).await?;
         tracing::info!(file = migration.name, "migration applied");
         report.applied.push(migration.name);
@@ -177,12 +261,29 @@ async fn in_turn(client: &Client, turn: &Turn) -> Result<Report, SchemaError> {
 }
 
 /// What was applied.
-async fn recorded(client: &Client) -> Result<Vec<Recorded>, SchemaError> {
+async fn recorded(
+    client: &Client,
+    cluster: Option<&Cluster>,
+) -> Result<Vec<Recorded>, SchemaError> {
+    if cluster.is_some() {
+        let caught_up = client.query_raw(&cluster::catch_up("schema_migrations"));
+        caught_up.execute().await.map_err(SchemaError::History)?;
+    }
     client
         .query_raw("SELECT DISTINCT version, name, checksum FROM crmscope.schema_migrations ORDER BY version")
         .fetch_all()
         .await
         .map_err(SchemaError::History)
+}
+
+/// Checksum of the charts that a cluster got last, empty where it has none.
+async fn recorded_charts(client: &Client) -> Result<String, SchemaError> {
+    let version = DASHBOARDS.version;
+    let sql = format!(
+        "SELECT argMax(checksum, applied_at) FROM crmscope.schema_migrations WHERE version = {version}"
+    );
+    let checksum = client.query_raw(&sql).fetch_one();
+    checksum.await.map_err(SchemaError::History)
 }
 
 /// What is still to be applied, given what was.
@@ -215,6 +316,7 @@ fn plan<'a>(
     }
     report.newer = recorded
         .iter()
+        .filter(|row| row.version != DASHBOARDS.version)
         .filter(|row| migrations.iter().all(|known| known.version != row.version))
         .map(|row| row.name.clone())
         .collect();
@@ -222,27 +324,60 @@ fn plan<'a>(
 }
 
 /// Runs every statement of a file, in order, and renews the views whose query it changes.
-async fn run(client: &Client, migration: &Migration) -> Result<(), SchemaError> {
+async fn run(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    migration: &Migration,
+) -> Result<(), SchemaError> {
     let file = migration.name;
     let statements = statements::split(migration.sql)
         .map_err(|line| SchemaError::Unterminated { file, line })?;
     for (position, statement) in statements.iter().enumerate() {
-        // Raw, because `?` is a placeholder otherwise.
-        client
-            .query_raw(statement.text)
-            .execute()
+        let line = statement.line;
+        let text = for_cluster(statement.text, cluster)
+            .map_err(|reason| SchemaError::NotForCluster { file, line, reason })?;
+        let modified = views::modified_by(statement.text);
+        if let (Some(view), Some(_)) = (modified, cluster) {
+            // Where a replica was away in the middle of an earlier try.
+            views::give_back(client, cluster, view).await?;
+        }
+        execute(client, cluster, &text)
             .await
             .map_err(|source| SchemaError::Statement {
                 file,
                 statement: position + 1,
-                line: statement.line,
+                line,
                 source,
             })?;
-        if let Some(view) = views::modified_by(statement.text) {
-            views::renew(client, view).await?;
+        if let Some(view) = modified {
+            views::renew(client, cluster, view).await?;
         }
     }
     Ok(())
+}
+
+/// The statement as it stands, or as a cluster takes it.
+fn for_cluster<'a>(statement: &'a str, cluster: Option<&Cluster>) -> Result<Cow<'a, str>, String> {
+    match cluster {
+        None => Ok(Cow::Borrowed(statement)),
+        Some(cluster) => cluster::rewrite::rewrite(statement, cluster).map(Cow::Owned),
+    }
+}
+
+/// Sends a statement of the schema.
+async fn execute(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    sql: &str,
+) -> clickhouse::error::Result<()> {
+    // Raw, because `?` is a placeholder otherwise.
+    let mut query = client.query_raw(sql);
+    if cluster.is_some() {
+        for (name, value) in cluster::SETTINGS {
+            query = query.with_setting(name, value);
+        }
+    }
+    query.execute().await
 }
 
 /// Notes that the migration is applied. A crash before this only repeats statements that are safe

@@ -12,7 +12,7 @@ pub(super) struct Statement<'a> {
 }
 
 /// What stands at a place of the file.
-enum Token {
+pub(super) enum Token {
     /// Comment or white space.
     Blank,
     /// Part of a statement.
@@ -59,8 +59,8 @@ pub(super) fn split(sql: &str) -> Result<Vec<Statement<'_>>, usize> {
         .collect())
 }
 
-/// The token at a place and where it ends; `None` when it does not end.
-fn token(sql: &str, at: usize) -> Option<(Token, usize)> {
+/// The token at a place and where it ends; `None` when it does not end. Of a name, each character is one.
+pub(super) fn token(sql: &str, at: usize) -> Option<(Token, usize)> {
     let rest = &sql[at..];
     let first = rest.chars().next()?;
     let after = |length: usize| at + length;
@@ -111,7 +111,7 @@ fn follows_word(sql: &str, at: usize) -> bool {
     sql[..at].chars().next_back().is_some_and(is_word)
 }
 
-fn is_word(character: char) -> bool {
+pub(super) const fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 

@@ -303,3 +303,60 @@ fn only_what_is_not_recorded_is_applied_and_an_edit_is_an_error() {
     );
     assert!(error.to_string().contains("0002_b.sql"), "{error}");
 }
+
+/// What users.sql grants: what, on what, to whom.
+fn grants() -> Vec<(Vec<String>, String, String)> {
+    let users = include_str!("../../../deploy/clickhouse/users.sql");
+    let grant = |text: &str| {
+        let text = text.strip_prefix("GRANT ")?;
+        let (what, rest) = text.split_once(" ON ")?;
+        let (place, user) = rest.rsplit_once(" TO ")?;
+        let what = what.split(", ").map(str::to_owned).collect();
+        Some((what, place.to_owned(), user.to_owned()))
+    };
+    statements::split(users)
+        .unwrap()
+        .iter()
+        .filter_map(|statement| match statement.text.starts_with("CREATE ") {
+            true => None,
+            false => Some(grant(statement.text).unwrap_or_else(|| panic!("{}", statement.text))),
+        })
+        .collect()
+}
+
+#[test]
+fn the_writer_may_insert_where_no_view_and_no_migration_does_and_the_reader_nowhere() {
+    let mut tables = BTreeSet::new();
+    let mut written_by_views = BTreeSet::new();
+    for (_, text) in all_statements() {
+        let after = |prefix: &str| {
+            let (_, rest) = text.split_once(prefix)?;
+            rest.split_whitespace().next()
+        };
+        if text.starts_with("CREATE TABLE") {
+            tables.extend(after("crmscope."));
+        } else if text.starts_with("CREATE MATERIALIZED VIEW") {
+            written_by_views.extend(after(" TO crmscope."));
+        }
+    }
+    let not_written = ["schema_migrations", "rollup_starts"];
+    let wanted: BTreeSet<String> = tables
+        .difference(&written_by_views)
+        .filter(|table| !not_written.contains(table))
+        .map(|table| format!("crmscope.{table}"))
+        .collect();
+    let may_insert: BTreeSet<String> = grants()
+        .into_iter()
+        .filter(|(what, place, user)| {
+            user == "crmscope_writer" && what.contains(&"INSERT".to_owned()) && !place.contains('*')
+        })
+        .map(|(_, place, _)| place)
+        .collect();
+    assert_eq!(may_insert, wanted);
+    for (what, place, user) in grants() {
+        if user == "crmscope_reader" {
+            assert_eq!(what, ["SELECT"], "{place}");
+        }
+        assert!(!what.contains(&"ALL".to_owned()), "{user}: {place}");
+    }
+}

@@ -15,7 +15,7 @@
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
-use super::{DATABASE, SchemaError};
+use super::{Cluster, DATABASE, SchemaError, execute};
 
 /// What a view's name ends with while it is renamed.
 const AWAY: &str = "_renewed";
@@ -46,9 +46,22 @@ pub(super) fn modified_by(statement: &str) -> Option<&str> {
 }
 
 /// Renames the view away and back.
-pub(super) async fn renew(client: &Client, view: &str) -> Result<(), SchemaError> {
-    rename(client, view, &format!("{view}{AWAY}")).await?;
-    rename(client, &format!("{view}{AWAY}"), view).await
+pub(super) async fn renew(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    view: &str,
+) -> Result<(), SchemaError> {
+    rename(client, cluster, view, &format!("{view}{AWAY}")).await?;
+    give_back(client, cluster, view).await
+}
+
+/// Renames the view back, wherever it has its other name.
+pub(super) async fn give_back(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    view: &str,
+) -> Result<(), SchemaError> {
+    rename(client, cluster, &format!("{view}{AWAY}"), view).await
 }
 
 /// Whether a view has its other name: another collector renews it now, or one did not come to the end.
@@ -57,14 +70,14 @@ pub(super) async fn is_one_away(client: &Client) -> Result<bool, SchemaError> {
 }
 
 /// Renames back what an earlier run left under its other name.
-pub(super) async fn finish(client: &Client) -> Result<(), SchemaError> {
+pub(super) async fn finish(client: &Client, cluster: Option<&Cluster>) -> Result<(), SchemaError> {
     for Name { name } in away(client).await? {
         let view = name.strip_suffix(AWAY).unwrap_or(&name);
         tracing::warn!(
             view,
             "an upgrade was interrupted: the view gets its name back"
         );
-        rename(client, &name, view).await?;
+        rename(client, cluster, &name, view).await?;
     }
     Ok(())
 }
@@ -78,11 +91,15 @@ async fn away(client: &Client) -> Result<Vec<Name>, SchemaError> {
 }
 
 /// Nothing happens where `from` is not there.
-async fn rename(client: &Client, from: &str, to: &str) -> Result<(), SchemaError> {
-    let sql = format!("RENAME TABLE IF EXISTS {DATABASE}.{from} TO {DATABASE}.{to}");
-    client
-        .query_raw(&sql)
-        .execute()
+async fn rename(
+    client: &Client,
+    cluster: Option<&Cluster>,
+    from: &str,
+    to: &str,
+) -> Result<(), SchemaError> {
+    let on = cluster.map(Cluster::clause).unwrap_or_default();
+    let sql = format!("RENAME TABLE IF EXISTS {DATABASE}.{from} TO {DATABASE}.{to}{on}");
+    execute(client, cluster, &sql)
         .await
         .map_err(|source| SchemaError::Rename {
             from: from.to_owned(),

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Cluster;
+
 /// Section `[clickhouse]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,13 @@ pub struct Config {
     pub query_timeout_ms: u64,
     /// Whether `run` migrates the schema on start.
     pub migrate: bool,
+    /// The cluster of one shard whose replicas hold the tables; empty for a server by itself.
+    pub cluster: String,
+    /// With `cluster`, how many replicas have to have an insert before it counts: a number, or `auto` for
+    /// more than half of them.
+    pub insert_quorum: String,
+    /// A cluster over several databases such as this one, to read them all as `crmscope_all`; empty for none.
+    pub read_cluster: String,
 }
 
 /// Section `[clickhouse.tls]`.
@@ -90,6 +99,19 @@ pub enum ConfigError {
     /// A duration of nothing.
     #[error("clickhouse.{0} must be at least 1")]
     Zero(&'static str),
+    /// Not a cluster's name.
+    #[error("clickhouse.{key} is {name:?}; a cluster is named by letters, digits and _ . -")]
+    Cluster {
+        /// Key.
+        key: &'static str,
+        /// What stands there.
+        name: String,
+    },
+    /// Not a number of replicas.
+    #[error(
+        "clickhouse.insert_quorum is {0:?}; it is auto (more than half of the replicas), or a number of replicas from 1 on"
+    )]
+    Quorum(String),
 }
 
 impl Default for Config {
@@ -104,6 +126,9 @@ impl Default for Config {
             insert_timeout_ms: 60_000,
             query_timeout_ms: 10_000,
             migrate: true,
+            cluster: String::new(),
+            insert_quorum: "auto".to_owned(),
+            read_cluster: String::new(),
         }
     }
 }
@@ -123,7 +148,29 @@ impl Config {
                 return Err(ConfigError::Zero(name));
             }
         }
+        self.cluster()?;
+        self.read_cluster()?;
+        let quorum = self.insert_quorum.as_str();
+        if quorum != "auto" && !quorum.parse::<u32>().is_ok_and(|replicas| replicas > 0) {
+            return Err(ConfigError::Quorum(quorum.to_owned()));
+        }
         self.password().map(|_| ())
+    }
+
+    /// The cluster of one shard that holds the tables, where there is one.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn cluster(&self) -> Result<Option<Cluster>, ConfigError> {
+        named("cluster", &self.cluster)
+    }
+
+    /// The cluster over several databases, where there is one.
+    ///
+    /// # Errors
+    /// When its name is none.
+    pub fn read_cluster(&self) -> Result<Option<Cluster>, ConfigError> {
+        named("read_cluster", &self.read_cluster)
     }
 
     fn validate_url(&self) -> Result<(), ConfigError> {
@@ -165,6 +212,17 @@ impl Config {
     pub fn password(&self) -> Result<Option<String>, ConfigError> {
         password(&self.password_file)
     }
+}
+
+fn named(key: &'static str, name: &str) -> Result<Option<Cluster>, ConfigError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let cluster = Cluster::new(name).ok_or_else(|| ConfigError::Cluster {
+        key,
+        name: name.to_owned(),
+    });
+    cluster.map(Some)
 }
 
 pub(super) fn is_set(path: &Path) -> bool {

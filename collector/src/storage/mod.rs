@@ -24,7 +24,7 @@ pub(crate) use self::config::is_loopback;
 pub use self::config::{CompressionName, Config, ConfigError, TlsConfig, password};
 pub use self::read::{HighWater, JOURNAL_PARTITION_BLOCKS, JournalRow, JournalTable, Since};
 use crate::error::{Code, Error};
-use crate::schema::DATABASE;
+use crate::schema::{Cluster, DATABASE, cluster};
 use crate::writer::block::Insert;
 
 /// A block stays one block: these are above any insert the writer makes, and stated because their
@@ -51,7 +51,15 @@ pub struct Storage {
     client: Client,
     insert_timeout: Duration,
     query_timeout: Duration,
+    replicas: Option<Replicas>,
     metrics: Metrics,
+}
+
+/// What is different where tables have replicas.
+#[derive(Clone, Debug)]
+struct Replicas {
+    cluster: Cluster,
+    insert_quorum: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -126,6 +134,10 @@ impl Storage {
             client,
             insert_timeout: Duration::from_millis(config.insert_timeout_ms),
             query_timeout: Duration::from_millis(config.query_timeout_ms),
+            replicas: config.cluster()?.map(|cluster| Replicas {
+                cluster,
+                insert_quorum: config.insert_quorum.clone(),
+            }),
             metrics: Metrics::register(registry),
         })
     }
@@ -155,6 +167,30 @@ impl Storage {
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The cluster whose replicas hold the tables, where there is one.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.replicas.as_ref().map(|replicas| &replicas.cluster)
+    }
+
+    /// Waits until the replica that answers has every row of these tables that was ever committed, by
+    /// whomever and on whichever replica. Without a cluster that is so.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer, or a row is on a replica that is away.
+    pub(crate) async fn caught_up(&self, tables: &[&'static str]) -> Result<(), Error> {
+        if self.replicas.is_none() {
+            return Ok(());
+        }
+        for table in tables {
+            let sql = cluster::catch_up(table);
+            let done = self.client.query_raw(&sql).execute();
+            self.within("waiting for what other replicas have", done)
+                .await?;
+        }
+        Ok(())
     }
 
     /// How long a question may take.
@@ -201,6 +237,15 @@ impl Storage {
             .with_setting("insert_deduplication_token", &insert.token);
         for (name, value) in INSERT_SETTINGS {
             request = request.with_setting(name, value);
+        }
+        if let Some(replicas) = &self.replicas {
+            // Acknowledged is what so many have; several writers may wait for that at once. Less time than
+            // the request has, so that ClickHouse can say what is missing.
+            let timeout_ms = self.insert_timeout.as_millis() * 9 / 10;
+            request = request
+                .with_setting("insert_quorum", &replicas.insert_quorum)
+                .with_setting("insert_quorum_parallel", "1")
+                .with_setting("insert_quorum_timeout", timeout_ms.to_string());
         }
         let mut body = insert.body.clone();
         while !body.is_empty() {

@@ -85,6 +85,7 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn newest_journal_block(&self) -> Result<u64, Error> {
+        self.caught_up(&["journal"]).await?;
         let sql = "SELECT max(block) FROM crmscope.journal";
         let question = self.client.query(sql).fetch_one::<u64>();
         self.within("the journal's newest block", question).await
@@ -95,6 +96,7 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn newest_ledger_block(&self) -> Result<u64, Error> {
+        self.caught_up(&["ledger"]).await?;
         // A block out of the log is known by an offset.
         let sql = "SELECT max(block) FROM crmscope.ledger WHERE log_partition = ''";
         let question = self.client.query(sql).fetch_one::<u64>();
@@ -106,6 +108,7 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer, or the answer is cut short.
     pub async fn journal_rows(&self, block: u64) -> Result<Vec<JournalRow>, Error> {
+        self.caught_up(&["journal"]).await?;
         let sql = "SELECT toUnixTimestamp64Milli(received_at), batch FROM crmscope.journal \
                    WHERE block = ? ORDER BY position";
         let question = async {
@@ -183,6 +186,7 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn high_water(&self, agents: &[&str]) -> Result<Vec<HighWater>, Error> {
+        self.caught_up(&["ledger_high_water"]).await?;
         let sql = "SELECT toString(agent_id) AS agent_id, toString(boot_id) AS boot_id, \
                    toString(spool_id) AS spool_id, toInt8(lane) AS lane, \
                    max(last_sequence) AS sequence FROM crmscope.ledger_high_water \
@@ -206,6 +210,7 @@ impl Storage {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
+        self.caught_up(&["ledger"]).await?;
         let one =
             "(l.agent_id = ? AND l.spool_id = toUUID(?) AND l.lane = ? AND l.first_sequence >= ?)";
         let any = vec![one; lanes.len()].join(" OR ");
@@ -234,6 +239,7 @@ impl Storage {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn has_blocks_of(&self, log_partition: &str) -> Result<bool, Error> {
+        self.caught_up(&["ledger"]).await?;
         let sql = "SELECT toUInt64(1) FROM crmscope.ledger WHERE log_partition = ? LIMIT 1";
         let question = self.client.query(sql).bind(log_partition);
         let found = question.fetch_optional::<u64>();

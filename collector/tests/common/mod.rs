@@ -72,6 +72,26 @@ impl Engine {
         engine
     }
 
+    /// One with a configuration of ClickHouse's own.
+    pub(crate) fn start_with(configuration: &str) -> Self {
+        let mut engine = Self::stopped();
+        engine.write("config.xml", configuration);
+        engine.resume();
+        engine
+    }
+
+    /// Writes a file beside its data; `config.xml` is its configuration from its next start on.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    fn configuration(&self) -> Option<PathBuf> {
+        let path = self.directory.path().join("config.xml");
+        path.exists().then_some(path)
+    }
+
     /// One that is not running yet, on an address that is free now.
     pub(crate) fn stopped() -> Self {
         // Before anybody connects: building takes longer than a connection may be silent.
@@ -115,6 +135,11 @@ impl Engine {
             .arg("--data-dir")
             .arg(self.directory.path().join("data"))
             .args(["--listen", &self.address.to_string(), "--stop-on-stdin-end"])
+            .args(
+                self.configuration()
+                    .into_iter()
+                    .flat_map(|path| ["--config-file".into(), path.into_os_string()]),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -55,6 +55,7 @@ clickhouse.tls: clickhouse.tls
 clickhouse.user: clickhouse.user
 clickhouse.password_file: clickhouse.existingSecret
 clickhouse.migrate: migrate.mode
+clickhouse.cluster: clickhouse.cluster
 {{- end }}
 
 {{- define "crmscope.owned.agent" -}}
@@ -110,6 +111,7 @@ identity: agent.enrolment and agent.tls
 {{- $_ := set $set $keys.clickhouseCertificate (include "crmscope.file" "clickhouse.crt") -}}
 {{- $_ := set $set $keys.clickhouseKey (include "crmscope.file" "clickhouse.key") -}}
 {{- end -}}
+{{- if $values.clickhouse.cluster }}{{ $_ := set $set "clickhouse.cluster" $values.clickhouse.cluster }}{{ end -}}
 {{- if $values.clickhouse.existingSecret }}{{ $_ := set $set "clickhouse.password_file" (include "crmscope.file" "clickhouse-password") }}{{ end -}}
 {{- if $values.kafka.brokers -}}
 {{- $_ := set $set "kafka.brokers" $values.kafka.brokers -}}

@@ -49,6 +49,15 @@
 {{- if and $values.clickhouse.reader.existingSecret (not $values.clickhouse.reader.user) }}
 - clickhouse.reader.existingSecret is set and clickhouse.reader.user is empty: name the user
 {{- end }}
+{{- if and $values.clickhouse.migrator.user (ne (include "crmscope.migrateMode" .) "hook") }}
+- clickhouse.migrator.user is set and no Job migrates: it is the Job's user; use migrate.mode hook, or empty it
+{{- end }}
+{{- if and $values.clickhouse.migrator.existingSecret (not $values.clickhouse.migrator.user) }}
+- clickhouse.migrator.existingSecret is set and clickhouse.migrator.user is empty: name the user
+{{- end }}
+{{- if and $values.engine.enabled $values.clickhouse.cluster }}
+- clickhouse.cluster is set and engine.enabled is true: the engine is one server
+{{- end }}
 {{- $kafka := $values.kafka }}
 {{- if $kafka.brokers }}
 {{- if and (hasSuffix "plaintext" $kafka.securityProtocol) (not $kafka.allowPlaintext) }}

@@ -33,6 +33,9 @@ struct Arguments {
     /// The libchdb.so to load; without it, it is fetched once into the cache.
     #[arg(long)]
     library: Option<PathBuf>,
+    /// ClickHouse's configuration (XML or YAML) for what has no option here, such as clusters.
+    #[arg(long, value_name = "PATH")]
+    config_file: Option<PathBuf>,
     /// Memory all queries and merges may take together, in bytes.
     #[arg(long, default_value_t = 2 << 30)]
     max_server_memory_usage: u64,
@@ -112,6 +115,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<bool> {
         data_dir: arguments.data_dir,
         max_server_memory_bytes: arguments.max_server_memory_usage,
         mark_cache_bytes: arguments.mark_cache_size,
+        config_file: arguments.config_file,
     };
     let engine = tokio::task::spawn_blocking(move || Engine::open(&engine_config)).await??;
     let engine = Arc::new(engine);

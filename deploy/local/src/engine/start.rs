@@ -31,6 +31,8 @@ pub struct EngineConfig {
     pub max_server_memory_bytes: u64,
     /// Cache of index marks.
     pub mark_cache_bytes: u64,
+    /// ClickHouse's configuration for what has no argument, such as clusters and users; else its defaults.
+    pub config_file: Option<PathBuf>,
 }
 
 /// The running engine.
@@ -61,6 +63,16 @@ impl Engine {
             path: data_dir.clone(),
             reason: reason.to_owned(),
         };
+        // A name that is no file would be passed over in silence.
+        let config_file = match &config.config_file {
+            None => None,
+            Some(path) => Some(path.canonicalize().map_err(|source| EngineError::File {
+                action: "read ClickHouse's configuration",
+                path: path.clone(),
+                source,
+            })?),
+        };
+        let config_file = config_file.map(|path| format!("--config-file={}", path.display()));
         let arguments = [
             "clickhouse".to_owned(),
             format!("--path={}", data_dir.display()),
@@ -71,6 +83,7 @@ impl Engine {
             format!("--mark_cache_size={}", config.mark_cache_bytes),
         ]
         .into_iter()
+        .chain(config_file)
         .map(CString::new)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| start_error("its path contains a NUL byte"))?;
