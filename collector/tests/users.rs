@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use common::agent::connect;
 use common::rows::{batch, contents};
 use common::{Collector, Engine, PATIENCE};
-use crmscope_collector::schema;
+use crmscope_collector::schema::cluster::distributed::make;
+use crmscope_collector::schema::{self, Cluster};
 use crmscope_proto::Lane;
 
 const USERS: &str = include_str!("../../deploy/clickhouse/users.sql");
@@ -53,7 +54,8 @@ fn become_user(engine: &mut Engine, user: &str) {
     users.push_str("</grants></default></users></clickhouse>");
     let users = engine.write("users.xml", &users);
     let configuration = format!(
-        "<clickhouse><users_config>{}</users_config></clickhouse>",
+        "<clickhouse><users_config>{}</users_config><tcp_port>9000</tcp_port><remote_servers><everything><shard>\
+         <replica><host>127.0.0.1</host><port>9000</port></replica></shard></everything></remote_servers></clickhouse>",
         users.display()
     );
     engine.write("config.xml", &configuration);
@@ -71,6 +73,11 @@ async fn each_user_may_do_what_it_is_for_and_not_more() {
     let mut engine = Engine::stopped();
     become_user(&mut engine, "crmscope_migrator");
     schema::migrate(&engine.client()).await.unwrap();
+    let everything = Cluster::new("everything").unwrap();
+    make(&engine.client(), None, &everything).await.unwrap();
+    let changed = "ALTER TABLE crmscope.ledger ADD COLUMN IF NOT EXISTS later UInt8";
+    engine.client().query_raw(changed).execute().await.unwrap();
+    assert_eq!(make(&engine.client(), None, &everything).await.unwrap(), 1);
     is_refused(&engine, "CREATE USER somebody").await;
     is_refused(&engine, "DROP DATABASE crmscope").await;
     is_refused(
@@ -156,6 +163,8 @@ async fn each_user_may_do_what_it_is_for_and_not_more() {
 
     become_user(&mut engine, "crmscope_reader");
     assert_eq!(engine.number(ticks).await, 15);
+    let of_all = ticks.replace("crmscope.", "crmscope_all.");
+    assert_eq!(engine.number(&of_all).await, 15);
     for sql in [
         "INSERT INTO crmscope.ledger (items) SELECT 1",
         "CREATE TABLE crmscope.presence_turn_x (a UInt8) ENGINE = Memory",
