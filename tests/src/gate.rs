@@ -11,3 +11,15 @@
 pub fn kafka() -> bool {
     crmscope_local::kafka::gate().unwrap_or_else(|error| panic!("no Kafka broker: {error}"))
 }
+
+/// For the first line of a scenario that needs the programs of the version before: whether to go on.
+///
+/// Where they are not, says so on standard error and returns false; with
+/// `CRMSCOPE_REQUIRE_PREVIOUS=1` that is a failure.
+///
+/// # Panics
+/// When they are required, or named, and not there.
+#[must_use]
+pub fn previous() -> bool {
+    crate::released::gate().unwrap_or_else(|error| panic!("{error}"))
+}

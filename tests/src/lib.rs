@@ -13,6 +13,7 @@ pub mod grafana;
 pub mod load;
 pub mod neighbours;
 pub mod process;
+pub mod released;
 pub mod sshd;
 pub mod stack;
 

@@ -2,8 +2,8 @@
 //!
 //! Owns `crmscope-collector reconcile`. Promises: every table that a materialized view feeds is
 //! recomputed by the view's own SELECT, read from the server, and compared cell by cell; a level above
-//! another is recomputed from base rows too. What cannot be compared, as its base rows are gone, is
-//! said. Nothing is written.
+//! another is recomputed from base rows too. What cannot be compared, as its base rows are gone or were
+//! there before the roll-up, is said. Nothing is written.
 //!
 //! The range is widened to whole days of UTC, the coarsest bucket. A row of a table without buckets
 //! (`ledger_high_water`) is compared when its newest time is in the range, and always over all base rows.
@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub use self::report::{Difference, NotComparable, Report, text};
+pub use self::report::{Difference, NotComparable, Report, WholeSince, text};
 
 use self::looks::{Differing, Look, judge};
 use self::plan::{Column, DAY_S, Plan, View, plans, whole_days};
@@ -147,6 +147,12 @@ pub async fn reconcile(
                 from,
                 to: first.min(to),
                 kept_days: plan.kept_days.unwrap_or_default(),
+            });
+        }
+        if plan.since_s > from {
+            report.whole_since.push(WholeSince {
+                table: plan.target.clone(),
+                since: plan.since_s,
             });
         }
         let step = |from, to| Step {

@@ -55,7 +55,7 @@ pub(super) struct Plan {
     /// Whether a row is a bucket of time; else a row is looked at by its newest time.
     pub(super) by_bucket: bool,
     /// Rows before are not compared: the roll-up came later than its base rows, Unix s.
-    since_s: u64,
+    pub(super) since_s: u64,
     time: String,
     rows: String,
 }

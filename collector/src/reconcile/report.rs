@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::{DIFFERENCES_MAX, Row};
+use crate::presence::availability::time;
 
 /// Outcome of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,6 +33,8 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What could not be compared.
     pub not_comparable: Vec<NotComparable>,
+    /// Roll-ups of which the beginning of the range was not compared.
+    pub whole_since: Vec<WholeSince>,
 }
 
 /// One cell that is not what base rows say.
@@ -60,6 +63,15 @@ pub struct NotComparable {
     pub to: u64,
     /// Days for which base rows are kept.
     pub kept_days: u64,
+}
+
+/// A roll-up that came later than its base rows, with a later version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WholeSince {
+    /// Roll-up.
+    pub table: String,
+    /// From when on it is whole, and compared, Unix seconds.
+    pub since: u64,
 }
 
 const NO_ROW: &str = "no row";
@@ -190,6 +202,15 @@ pub fn text(report: &Report) -> String {
             (gone.to - gone.from) / super::DAY_S,
             (report.to - report.from) / super::DAY_S,
             gone.kept_days
+        );
+    }
+    for later in &report.whole_since {
+        let since_ms = i64::try_from(later.since).unwrap_or(i64::MAX / 1000) * 1000;
+        let _ = writeln!(
+            text,
+            "{}: compared from {} on: it came with a later version than the rows it is made of",
+            later.table,
+            time(since_ms)
         );
     }
     if report.changing_rows > 0 {

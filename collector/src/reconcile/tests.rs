@@ -1,7 +1,7 @@
 use super::Row;
 use super::looks::{Differing, Look, judge};
 use super::plan::{Column, DAY_S, View, plans, whole_days};
-use super::report::{Report, text};
+use super::report::{Report, WholeSince, text};
 
 fn view(source: &str, target: &str) -> View {
     View {
@@ -103,6 +103,23 @@ fn differing_cells_of_a_sketch_are_named() {
         text(&report)
     );
     assert_eq!(report.exit_code(), 1);
+}
+
+#[test]
+fn what_came_later_is_said() {
+    let report = Report {
+        whole_since: vec![WholeSince {
+            table: "x_1h".to_owned(),
+            since: 1_790_000_000,
+        }],
+        ..Report::default()
+    };
+    let text = text(&report);
+    assert!(
+        text.starts_with("x_1h: compared from 2026-09-21 "),
+        "{text}"
+    );
+    assert_eq!(report.exit_code(), 0);
 }
 
 #[test]

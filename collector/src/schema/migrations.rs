@@ -95,4 +95,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     file!(52, "0052_delivered_settings.sql"),
     file!(53, "0053_log_positions.sql"),
     file!(54, "0054_ledger_spans.sql"),
+    file!(55, "0055_user_rollup_starts.sql"),
 ];

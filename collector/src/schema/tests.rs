@@ -203,6 +203,43 @@ fn every_statement_is_safe_to_repeat_and_every_table_remembers_its_blocks() {
     assert!(dashboards[0].text.starts_with("CREATE OR REPLACE VIEW"));
 }
 
+/// `reconcile` and queries have to know that a roll-up does not hold what was stored before it was there.
+#[test]
+fn a_roll_up_that_came_later_than_its_base_rows_says_since_when_it_is_whole() {
+    /// What came with the first collector.
+    const FIRST: u32 = 14;
+    let made = |table: &str| {
+        let text = format!("CREATE TABLE IF NOT EXISTS crmscope.{table} ");
+        MIGRATIONS.iter().find(|file| file.sql.contains(&text))
+    };
+    let starts: Vec<_> = all_statements()
+        .into_iter()
+        .filter(|(_, text)| text.starts_with("INSERT INTO crmscope.rollup_starts "))
+        .collect();
+    for (file, text) in all_statements() {
+        let Some(view) = text.strip_prefix("CREATE MATERIALIZED VIEW IF NOT EXISTS crmscope.")
+        else {
+            continue;
+        };
+        let after = |word: &str| {
+            let (_, rest) = view.split_once(word).unwrap();
+            rest.split_whitespace().next().unwrap()
+        };
+        let (target, source) = (after(" TO crmscope."), after("\nFROM crmscope."));
+        let (target_made, source_made) = (made(target).unwrap(), made(source).unwrap());
+        if target_made.version <= FIRST || target_made.version == source_made.version {
+            continue;
+        }
+        // As `reconcile` looks for it.
+        let name = target.rsplit_once('_').unwrap().0;
+        let says = |text: &str| text.contains(&format!("'{name}'"));
+        assert!(
+            starts.iter().any(|(_, text)| says(text)),
+            "{file}: {target} is younger than {source}, and no migration says in rollup_starts since when it is whole"
+        );
+    }
+}
+
 fn names_in(folder: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../deploy/clickhouse")

@@ -23,6 +23,7 @@ use fastrand::Rng;
 use tokio::runtime::Runtime;
 
 use crate::process::{Process, binary};
+use crate::released::Release;
 use crate::stack::{TOKEN, free_port, http_get};
 use crate::wait_for;
 use brokers::Brokers;
@@ -51,6 +52,7 @@ pub struct Size {
 pub struct Agent {
     /// Its id.
     pub name: String,
+    release: Release,
     config: PathBuf,
     process: Option<Process>,
     generator: Option<Generator>,
@@ -61,6 +63,7 @@ pub struct Agent {
 pub struct Collector {
     /// Its name, and that of its log.
     pub name: String,
+    release: Release,
     config: PathBuf,
     http_port: u16,
     process: Option<Process>,
@@ -115,6 +118,12 @@ impl Fleet {
     /// Starts everything, and waits until collectors are ready and agents read their logs.
     #[must_use]
     pub fn start(size: &Size, random: &mut Rng) -> Self {
+        Self::start_of(Release::This, size, random)
+    }
+
+    /// The same with agents and collectors of another version.
+    #[must_use]
+    pub fn start_of(release: Release, size: &Size, random: &mut Rng) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -144,11 +153,12 @@ impl Fleet {
         let role = |number| Role::of(number, size.brokers > 0);
         let ports: Vec<u16> = (0..size.collectors).map(|_| free_port()).collect();
         for (number, &port) in ports.iter().enumerate() {
-            let collector = fleet.make_collector(number, role(number), size, port);
+            let mut collector = fleet.make_collector(number, role(number), size, port);
+            collector.release = release;
             fleet.collectors.push(collector);
         }
         if size.brokers > 0 {
-            let (code, said) = fleet.collector_command(&["topics", "apply"]);
+            let (code, said) = fleet.command_of(release, &["topics", "apply"]);
             assert_eq!(code, 0, "{said}");
         }
         for number in 0..size.collectors {
@@ -161,7 +171,8 @@ impl Fleet {
             .map(|(_, port)| port)
             .collect();
         for number in 0..size.agents {
-            let agent = fleet.make_agent(number, &doors);
+            let mut agent = fleet.make_agent(number, &doors);
+            agent.release = release;
             fleet.agents.push(agent);
             fleet.begin(Part::Agent(number));
         }
@@ -232,6 +243,7 @@ impl Fleet {
         fs::write(&config, text).unwrap();
         Collector {
             name,
+            release: Release::This,
             config,
             http_port,
             process: None,
@@ -259,6 +271,7 @@ impl Fleet {
         fs::write(&config, text).unwrap();
         Agent {
             name,
+            release: Release::This,
             config,
             process: None,
             generator: None,
@@ -294,11 +307,13 @@ impl Fleet {
         let process = match part {
             Part::Agent(number) => {
                 let agent = &self.agents[number];
-                self.program("crmscope-agent", &agent.name, &agent.config)
+                let program = agent.release.binary("crmscope-agent");
+                self.program(&program, &agent.name, &agent.config)
             }
             Part::Collector(number) => {
                 let collector = &self.collectors[number];
-                self.program("crmscope-collector", &collector.name, &collector.config)
+                let program = collector.release.binary("crmscope-collector");
+                self.program(&program, &collector.name, &collector.config)
             }
             Part::ClickHouse => Process::start(
                 "clickhouse",
@@ -318,10 +333,19 @@ impl Fleet {
         }
     }
 
-    fn program(&self, program: &str, name: &str, config: &Path) -> Process {
+    /// The version that an agent or a collector is of when it begins the next time.
+    pub fn set_release(&mut self, part: Part, release: Release) {
+        match part {
+            Part::Agent(number) => self.agents[number].release = release,
+            Part::Collector(number) => self.collectors[number].release = release,
+            Part::ClickHouse | Part::Broker(_) | Part::ToKafka(_) => {}
+        }
+    }
+
+    fn program(&self, program: &Path, name: &str, config: &Path) -> Process {
         Process::start(
             name,
-            Command::new(binary(program)).arg("--config").arg(config),
+            Command::new(program).arg("--config").arg(config),
             &self.path(&format!("{name}.log")),
         )
     }
@@ -426,14 +450,38 @@ impl Fleet {
     /// # Panics
     /// When one does not come.
     pub fn wait_ready(&self) {
-        for collector in &self.collectors {
-            wait_for(
-                &format!("{} to be ready", collector.name),
-                || match http_get(collector.http_port, "/readyz") {
-                    Ok((200, _)) => Ok(()),
-                    other => Err(format!("{other:?}")),
-                },
-            );
+        for (number, collector) in self.collectors.iter().enumerate() {
+            let what = format!("{} to be ready", collector.name);
+            wait_for(&what, || self.ready(number));
+        }
+    }
+
+    /// Whether a collector's write path works.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub fn ready(&self, collector: usize) -> Result<(), String> {
+        match http_get(self.collectors[collector].http_port, "/readyz") {
+            Ok((200, _)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// The sum of a metric over its labels, as a collector tells it now.
+    ///
+    /// # Errors
+    /// When it does not answer, or has no such metric.
+    pub fn metric(&self, collector: usize, name: &str) -> Result<f64, String> {
+        let (_, text) = http_get(self.collectors[collector].http_port, "/metrics")?;
+        let values: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("crmscope_collector_")?.strip_prefix(name))
+            .filter(|rest| rest.starts_with([' ', '{']))
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse().ok())
+            .collect();
+        match values.is_empty() {
+            true => Err(format!("no metric {name}")),
+            false => Ok(values.iter().sum()),
         }
     }
 
@@ -489,7 +537,16 @@ impl Fleet {
     /// When it cannot be run.
     #[must_use]
     pub fn collector_command(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(binary("crmscope-collector"))
+        self.command_of(Release::This, arguments)
+    }
+
+    /// The same of another version.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn command_of(&self, release: Release, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(release.binary("crmscope-collector"))
             .arg("--config")
             .arg(&self.collectors[0].config)
             .args(arguments)

@@ -19,16 +19,14 @@
     reason = "a test fails by panicking"
 )]
 
-mod accounts;
-mod logins;
-mod requests;
+#[path = "../exact/mod.rs"]
+mod exact;
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crmscope_tests::fleet::faults::Faults;
-use crmscope_tests::fleet::generator::Truth;
-use crmscope_tests::fleet::{Fleet, Part, Size};
+use crmscope_tests::fleet::{Fleet, Size};
 use crmscope_tests::{gate, seed};
 
 /// Two fleets at once would only wait for each other.
@@ -87,94 +85,6 @@ fn harm_and_compare(brokers: usize, collectors: usize, agents: u64, harmful_s: u
         truth.logins.len()
     );
 
-    let end = Instant::now() + settle;
-    wait_stored(&fleet, &truth, end);
-    let agents: Vec<Part> = (0..size.agents).map(Part::Agent).collect();
-    let acknowledged = loop {
-        fleet.end(&agents);
-        match accounts::acknowledged(&fleet) {
-            Ok(acknowledged) => break acknowledged,
-            // The last batches of an agent that had to end before they were answered.
-            Err(waiting) => {
-                assert!(Instant::now() < end, "{waiting}");
-                println!("{waiting}; agents start again");
-                agents.iter().for_each(|agent| fleet.begin(*agent));
-                std::thread::sleep(Duration::from_secs(2));
-            }
-        }
-    };
-    accounts::wait_whole(&fleet, &acknowledged, end);
-    println!("{:.1?}: all is stored", fleet.age());
-
-    requests::compare(&fleet, &truth);
-    logins::compare(&fleet, &truth.logins);
-    accounts::check_heartbeats(&fleet);
-    accounts::check_agents(&fleet);
-    accounts::check_ledger(&fleet, &acknowledged);
-    accounts::reconcile(&fleet);
-    println!("{:.1?}: all is exact, CRMSCOPE_SEED={seed}", fleet.age());
-}
-
-fn number(fleet: &Fleet, sql: &str) -> u64 {
-    let rows = fleet.query::<u64>(sql);
-    rows.unwrap_or_else(|error| panic!("{sql}: {error}"))[0]
-}
-
-/// Waits for as many rows as were written; more would not go away by waiting.
-fn wait_stored(fleet: &Fleet, truth: &Truth, end: Instant) {
-    for (what, sql, wanted) in [
-        (
-            "lines",
-            "SELECT toUInt64(sum(requests)) FROM requests_raw",
-            truth.lines(),
-        ),
-        (
-            "logins",
-            "SELECT count() FROM security_events",
-            truth.logins.len() as u64,
-        ),
-    ] {
-        loop {
-            let stored = fleet.query::<u64>(sql);
-            match stored.as_deref() {
-                Ok([stored]) if *stored >= wanted => break,
-                seen => assert!(
-                    Instant::now() < end,
-                    "{wanted} {what} should be stored: {seen:?}\n{}",
-                    fleet.collector_command(&["ledger"]).1
-                ),
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-}
-
-/// Says what differs between what was written and what is stored, and fails if anything does.
-fn same<K, V>(
-    fleet: &Fleet,
-    what: &str,
-    written: &std::collections::BTreeMap<K, V>,
-    stored: &std::collections::BTreeMap<K, V>,
-) where
-    K: Ord + std::fmt::Debug,
-    V: PartialEq + std::fmt::Debug,
-{
-    /// Differences that are shown.
-    const SHOWN: usize = 20;
-    let keys: std::collections::BTreeSet<&K> = written.keys().chain(stored.keys()).collect();
-    let differing: Vec<&K> = keys
-        .into_iter()
-        .filter(|key| written.get(key) != stored.get(key))
-        .collect();
-    if differing.is_empty() {
-        println!("{what}: {} cells", written.len());
-        return;
-    }
-    println!("{} cells of {what} differ:", differing.len());
-    for key in differing.iter().take(SHOWN) {
-        let (written, stored) = (written.get(key), stored.get(key));
-        println!("{key:?}\n  written {written:?}\n  stored  {stored:?}");
-    }
-    println!("{}", fleet.collector_command(&["ledger"]).1);
-    panic!("{what} is not what was written");
+    exact::prove(&mut fleet, &truth, settle);
+    println!("CRMSCOPE_SEED={seed}");
 }

@@ -25,7 +25,7 @@ type Key = (String, String, u8, u32);
 const SUCCESS: u8 = 1;
 const FAILURE: u8 = 2;
 
-pub(crate) fn compare(fleet: &Fleet, written: &[Login]) {
+pub(super) fn compare(fleet: &Fleet, written: &[Login]) {
     let sql =
         "SELECT agent_id::String AS agent_id, process_id,
         toUInt64(toUnixTimestamp64Milli(ts)) AS time_ms, status_id, method::String AS method, user, source_address, source_port

@@ -10,13 +10,13 @@ use crmscope_tests::fleet::Fleet;
 use super::number;
 
 /// Batches acknowledged, by agent, spool and lane.
-pub(crate) type Acknowledged = BTreeMap<(String, String, String), u64>;
+pub(super) type Acknowledged = BTreeMap<(String, String, String), u64>;
 
 /// What the agents, which must have ended, hold as acknowledged: all they ever made.
 ///
 /// # Errors
 /// When one holds a batch that nobody acknowledged yet.
-pub(crate) fn acknowledged(fleet: &Fleet) -> Result<Acknowledged, String> {
+pub(super) fn acknowledged(fleet: &Fleet) -> Result<Acknowledged, String> {
     let mut acknowledged = Acknowledged::new();
     for agent in &fleet.agents {
         let (spool, lost) =
@@ -105,7 +105,7 @@ fn has_stalled(fleet: &Fleet, agent_id: &str) -> bool {
 }
 
 /// With Kafka an acknowledgement comes before the row: waits until the ledger has as many batches.
-pub(crate) fn wait_whole(fleet: &Fleet, acknowledged: &Acknowledged, end: Instant) {
+pub(super) fn wait_whole(fleet: &Fleet, acknowledged: &Acknowledged, end: Instant) {
     loop {
         let (own, aside) = own_and_aside(fleet, acknowledged);
         let stored: u64 = own.iter().map(|account| account.stored).sum();
@@ -128,7 +128,7 @@ pub(crate) fn wait_whole(fleet: &Fleet, acknowledged: &Acknowledged, end: Instan
 }
 
 /// Everything emitted is stored: nothing missing, dropped, rejected or counted twice.
-pub(crate) fn check_ledger(fleet: &Fleet, acknowledged: &Acknowledged) {
+pub(super) fn check_ledger(fleet: &Fleet, acknowledged: &Acknowledged) {
     let (code, table) = fleet.collector_command(&["ledger"]);
     assert_eq!(code, 0, "{table}");
     let (own, aside) = own_and_aside(fleet, acknowledged);
@@ -180,7 +180,7 @@ pub(crate) fn check_ledger(fleet: &Fleet, acknowledged: &Acknowledged) {
 
 /// Beats count from 1 at every start of an agent. None is there twice; missing are at most those
 /// that an agent held in memory when it was killed.
-pub(crate) fn check_heartbeats(fleet: &Fleet) {
+pub(super) fn check_heartbeats(fleet: &Fleet) {
     let sql = "SELECT agent_id::String AS agent_id, count() AS beats, uniqExact(beat) AS different, max(beat) AS last \
                FROM heartbeats GROUP BY agent_id, start_id";
     let starts = fleet.query::<(String, u64, u64, u64)>(sql).unwrap();
@@ -201,7 +201,7 @@ pub(crate) fn check_heartbeats(fleet: &Fleet) {
 }
 
 /// Nobody is there who does not exist.
-pub(crate) fn check_agents(fleet: &Fleet) {
+pub(super) fn check_agents(fleet: &Fleet) {
     let names = fleet.agents.iter().map(|agent| agent.name.clone());
     let known: BTreeSet<String> = names.collect();
     for table in [
@@ -226,7 +226,7 @@ pub(crate) fn check_agents(fleet: &Fleet) {
 }
 
 /// Every cell of every roll-up is what the base rows say.
-pub(crate) fn reconcile(fleet: &Fleet) {
+pub(super) fn reconcile(fleet: &Fleet) {
     let since = format!("{}s", fleet.age().as_secs() + 60);
     let (code, report) = fleet.collector_command(&["reconcile", "--from", &since]);
     assert_eq!(code, 0, "{report}");

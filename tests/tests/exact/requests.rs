@@ -5,7 +5,7 @@ use crmscope_tests::fleet::generator::{
     Cell, Cells, ClientCell, ClientCells, ClientKey, Key, Truth, roll_up, roll_up_clients,
 };
 
-pub(crate) fn compare(fleet: &Fleet, truth: &Truth) {
+pub(super) fn compare(fleet: &Fleet, truth: &Truth) {
     for (table, time, step) in [
         ("requests_raw", "bucket_start", 60),
         ("requests_1m", "t", 60),
