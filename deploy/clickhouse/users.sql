@@ -77,6 +77,7 @@ GRANT INSERT ON crmscope.security_events TO crmscope_writer;
 GRANT INSERT ON crmscope.sensor_raw TO crmscope_writer;
 GRANT INSERT ON crmscope.service_audit TO crmscope_writer;
 GRANT INSERT ON crmscope.service_hours TO crmscope_writer;
+GRANT INSERT ON crmscope.settings_targets TO crmscope_writer;
 GRANT INSERT ON crmscope.shedding_raw TO crmscope_writer;
 GRANT INSERT ON crmscope.source_raw TO crmscope_writer;
 GRANT INSERT ON crmscope.transport_raw TO crmscope_writer;
