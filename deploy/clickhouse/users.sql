@@ -26,7 +26,7 @@ GRANT SELECT ON system.clusters TO crmscope_migrator;
 GRANT SELECT ON system.macros TO crmscope_migrator;
 -- With clickhouse.read_cluster.
 GRANT CREATE DATABASE ON crmscope_all.* TO crmscope_migrator;
-GRANT SELECT, CREATE TABLE, DROP TABLE ON crmscope_all.* TO crmscope_migrator;
+GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE ON crmscope_all.* TO crmscope_migrator;
 GRANT TABLE ENGINE ON Distributed TO crmscope_migrator;
 GRANT REMOTE ON *.* TO crmscope_migrator;
 
