@@ -34,7 +34,9 @@ pub struct Firing {
     pub event_id: Id,
 }
 
-/// Brings what was read in order, and what stands twice (an event that matched two rules) together.
+/// Brings what was read in order, and what stands twice (an event that matched two rules) together. Of
+/// events of one time, those of earlier rules come first: many logs are exact to the second, and what
+/// happened within one is no reason to miss a chain.
 pub fn arrange(events: &mut Vec<Event>) {
     events.sort_by_key(|event| (event.at_ms, event.event_id.0, event.bases));
     events.dedup_by(|again, event| {
@@ -47,6 +49,7 @@ pub fn arrange(events: &mut Vec<Event>) {
         }
         is_same
     });
+    events.sort_by_key(|event| (event.at_ms, event.bases.trailing_zeros(), event.event_id.0));
 }
 
 /// Where the rule fires, in order; `events` are arranged.

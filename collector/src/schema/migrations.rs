@@ -39,13 +39,10 @@ macro_rules! file {
 /// The file that the history itself rests on; run before the history is read.
 pub(super) const FOUNDATION: Migration = file!(1, "0001_foundation.sql");
 
-/// What lives beside the database.
-pub(super) const FUNCTIONS: Migration = file!(2, "0002_functions.sql");
-
 /// Every migration, the foundation too, so that an edit of it is noticed.
 pub(super) const MIGRATIONS: &[Migration] = &[
     FOUNDATION,
-    FUNCTIONS,
+    file!(2, "0002_functions.sql"),
     file!(3, "0003_host_raw.sql"),
     file!(4, "0004_host_minutes.sql"),
     file!(5, "0005_host_hours_days.sql"),

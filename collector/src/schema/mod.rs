@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 pub use self::cluster::{Cluster, ClusterError};
 use crate::turn::{self, Turn, TurnError};
-use migrations::{FOUNDATION, FUNCTIONS, MIGRATIONS, Migration};
+use migrations::{FOUNDATION, MIGRATIONS, Migration};
 
 /// Database of every table. The SQL files name it, so it cannot be configured.
 pub const DATABASE: &str = "crmscope";
@@ -119,6 +119,9 @@ pub enum SchemaError {
     /// The turn to change the schema.
     #[error("{0}; what was applied stays, and the next try goes on from there")]
     Turn(#[from] TurnError),
+    /// Functions cannot be listed or made.
+    #[error("functions of the schema: {0}")]
+    Functions(#[source] clickhouse::error::Error),
     /// `crmscope.schema_migrations` cannot be read or written.
     #[error("crmscope.schema_migrations: {0}")]
     History(#[source] clickhouse::error::Error),
@@ -179,10 +182,7 @@ pub async fn migrate_on(client: &Client, cluster: Option<&Cluster>) -> Result<Re
         report = done?;
         ended?;
     }
-    if !has_function(&client).await? {
-        run(&client, cluster, &FUNCTIONS).await?;
-        tracing::info!(file = FUNCTIONS.name, "functions made again");
-    }
+    make_functions(&client, cluster).await?;
     if cluster.is_none() {
         run(&client, None, &DASHBOARDS).await?;
     } else if recorded_charts(&client).await? != DASHBOARDS.checksum() {
@@ -195,19 +195,33 @@ pub async fn migrate_on(client: &Client, cluster: Option<&Cluster>) -> Result<Re
     Ok(report)
 }
 
-/// Whether the function of roll-ups is there. It lives beside the database, so that a backup of the
-/// database does not hold it, and its migration stays recorded.
-async fn has_function(client: &Client) -> Result<bool, SchemaError> {
-    let sql = "SELECT count() FROM system.functions WHERE name = 'crmscope_quantile'";
-    let count = client.query_raw(sql).fetch_one::<u64>().await;
-    count
-        .map(|count| count > 0)
-        .map_err(|source| SchemaError::Statement {
-            file: FUNCTIONS.name,
-            statement: 1,
-            line: 1,
-            source,
-        })
+/// Makes functions that are not there. They live beside the database, so that a backup of the database
+/// does not hold them, and their migrations stay recorded.
+async fn make_functions(client: &Client, cluster: Option<&Cluster>) -> Result<(), SchemaError> {
+    const CREATE: &str = "CREATE FUNCTION IF NOT EXISTS ";
+    let sql = "SELECT name FROM system.functions WHERE startsWith(name, 'crmscope_')";
+    let there: Vec<String> = client
+        .query_raw(sql)
+        .fetch_all()
+        .await
+        .map_err(SchemaError::Functions)?;
+    for statement in statements(None)? {
+        let Some(text) = statement.text.strip_prefix(CREATE) else {
+            continue;
+        };
+        let name = text.split_whitespace().next().unwrap_or_default();
+        if there.iter().any(|there| there == name) {
+            continue;
+        }
+        let (file, line) = (statement.file, statement.line);
+        let text = for_cluster(&statement.text, cluster)
+            .map_err(|reason| SchemaError::NotForCluster { file, line, reason })?;
+        execute(client, cluster, &text)
+            .await
+            .map_err(SchemaError::Functions)?;
+        tracing::info!(name, "function made again");
+    }
+    Ok(())
 }
 
 /// A statement of the schema, and where it comes from.

@@ -206,6 +206,15 @@ fn the_end_of_a_window_is_exact() {
     assert!(firings(&ordered, &[event(0, 1, 3, "")]).is_empty());
     let two = [event(0, 1, 3, ""), event(0, 2, 3, "")];
     assert_eq!(firings(&ordered, &two).len(), 1);
+    // Of one time, whatever their ids say: logs are often exact to the second.
+    for ids in [[1, 2], [2, 1]] {
+        let mut events = vec![event(0, ids[0], 1, ""), event(0, ids[1], 2, "")];
+        arrange(&mut events);
+        assert_eq!(firings(&ordered, &events).len(), 1, "{ids:?}");
+    }
+    let mut backwards = vec![event(1, 1, 1, ""), event(0, 2, 2, "")];
+    arrange(&mut backwards);
+    assert!(firings(&ordered, &backwards).is_empty());
     // An event that was read once for each of its rules counts once.
     let mut twice = vec![event(0, 1, 2, "x"), event(0, 1, 1, "")];
     arrange(&mut twice);
