@@ -119,8 +119,7 @@ fn page_was_away(stack: &Stack, away: Duration, cut: Duration) {
     );
     assert_eq!(code, 0, "{said}");
     let report: Value = serde_json::from_str(said.trim()).unwrap();
-    println!("{report:#}");
-    assert_eq!(report["service"], "crm");
+    assert_eq!(report["service"], "crm", "{report:#}");
     let figure = |part: &str, key: &str| report[part][key].as_f64().unwrap() / 1000.0;
     // An interval is a second, and a run holds for two; a busy machine asks later.
     let (away, cut) = (away.as_secs_f64(), cut.as_secs_f64());
@@ -200,9 +199,10 @@ fn every_fault_is_told_as_what_it_was() {
     let (code, said) = availability(&stack, &asked);
     assert_eq!(code, 0, "{said}");
     let report: Value = serde_json::from_str(said.trim()).unwrap();
-    println!("{report:#}");
-    assert_eq!(report["agent_id"], AGENT);
-    // Beats are a second apart; a busy machine makes some later, and agents wait before they try again.
+    assert_eq!(report["agent_id"], AGENT, "{report:#}");
+    // Beats are a second apart, and so are a collector's looks at its clock: it stands still right after the
+    // path is back, and what was before is told as what it was. A busy machine makes some later, and agents
+    // wait before they try again.
     let mut faults = vec![
         ("stalled", 7.0, 16.0),
         ("agent_down", 7.0, 16.0),
