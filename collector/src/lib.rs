@@ -130,8 +130,8 @@ pub async fn run(
     let mut refused = Background::none();
     if let (Some(listener), Some(log)) = (agents, log) {
         let (offered, offers) = watch::channel(Arc::default());
-        let first = delivery::settings::watch::first(&config.agent_settings);
-        let (settings_offered, settings) = watch::channel(first);
+        let settings_source = config.agent_settings.source();
+        let (settings_offered, settings) = watch::channel(settings_source.first());
         let door_tls = ingest::tls(&config.ingest, tls_metrics.clone())?;
         let mut registrar = None;
         let admission = match &door_tls {
@@ -169,17 +169,17 @@ pub async fn run(
         let flush_interval = Duration::from_millis(config.writer.flush_interval_ms);
         let watched = presence::watching::run(storage.clone());
         let given = delivery::watch::run(
-            config.agent_rules.clone(),
+            config.agent_rules.source(),
             storage.clone(),
             offered,
-            delivery::watch::Metrics::register(&mut registry),
+            delivery::rules::Metrics::register(&mut registry),
             prepared.done(),
         );
-        let set = delivery::settings::watch::run(
-            config.agent_settings.clone(),
+        let set = delivery::watch::run(
+            settings_source,
             storage.clone(),
             settings_offered,
-            delivery::settings::watch::Metrics::register(&mut registry),
+            delivery::settings::Metrics::register(&mut registry),
             prepared.done(),
         );
         let (storage, prepared) = (storage.clone(), prepared.done());

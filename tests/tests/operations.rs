@@ -81,7 +81,7 @@ fn every_query_is_there() {
 
 #[test]
 fn every_command_is_there() {
-    let source = read("collector/src/cli.rs");
+    let source = read("collector/src/cli/mod.rs");
     let commands = source.split("pub enum Command {").nth(1).unwrap();
     let commands = commands.split("\n}\n").next().unwrap();
     let known: Vec<String> = commands

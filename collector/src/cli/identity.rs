@@ -1,11 +1,18 @@
-//! Arguments of `authority`, `token` and `certificate`.
+//! `authority`, `token` and `certificate`: who agents are.
 
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::parse_duration;
+use super::output::print;
+use super::time::parse_duration;
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::identity;
+use crate::storage::Storage;
 
 /// What to do with the authority that signs certificates of agents.
 #[derive(Clone, Debug, Subcommand)]
@@ -113,4 +120,99 @@ pub enum CertificateAction {
     },
     /// Show the agents whose certificates are or were revoked.
     List,
+}
+
+pub(super) fn authority(action: &AuthorityAction) -> anyhow::Result<ExitCode> {
+    let mut made = Vec::new();
+    match action {
+        AuthorityAction::Create {
+            directory,
+            name,
+            days,
+            collector_days,
+        } => {
+            made.extend(identity::create::authority(directory, *days)?);
+            made.extend(identity::create::collector(
+                directory,
+                name,
+                *collector_days,
+            )?);
+        }
+        AuthorityAction::Issue {
+            directory,
+            name,
+            days,
+        } => made.extend(identity::create::collector(directory, name, *days)?),
+    }
+    let lines = made.iter().map(|path| format!("{}\n", path.display()));
+    print(&lines.collect::<String>())
+}
+
+pub(super) async fn token(config: &Config, action: &TokenAction) -> anyhow::Result<ExitCode> {
+    let storage = super::storage(config)?;
+    let (user, now_ms) = (super::user(), now_ms());
+    match action {
+        TokenAction::List { all, json } => {
+            print(&identity::show::tokens(&storage, (*all, *json), now_ms).await?)
+        }
+        TokenAction::Revoke { tokens } => {
+            identity::tokens::revoke(&storage, tokens, (&user, now_ms)).await?;
+            print(&format!("revoked: {}\n", tokens.join(", ")))
+        }
+        TokenAction::Create(arguments) => {
+            create_token(config, &storage, arguments, (&user, now_ms)).await
+        }
+    }
+}
+
+async fn create_token(
+    config: &Config,
+    storage: &Storage,
+    arguments: &TokenArguments,
+    by: (&str, i64),
+) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        config.ingest.authority.is_on(),
+        "ingest.authority.certificate_file is empty: this collector signs no certificates; `crmscope-collector authority create` makes an authority"
+    );
+    let authority_sha256 = identity::pin(&config.ingest)?;
+    let wish = identity::tokens::Wish {
+        agent: arguments.agent.clone(),
+        role: arguments.role.clone(),
+        group: arguments.group.clone(),
+        agents_max: arguments.agents,
+        lifetime: arguments.expires,
+        authority_sha256,
+    };
+    let token = identity::tokens::create(storage, &wish, by).await?;
+    // The token alone is the output, so that it can go into a file.
+    let mut told =
+        "put it into the agent's identity.token_file; it is not shown again\n".to_owned();
+    if authority_sha256.is_none() {
+        told.push_str(
+            "the collector's certificate comes without the one above it, so agents also need identity.authority_file, or one that their system trusts\n",
+        );
+    }
+    let _ = std::io::stderr().write_all(told.as_bytes());
+    print(&format!("{}\n", token.reveal()))
+}
+
+pub(super) async fn certificate(
+    config: &Config,
+    action: &CertificateAction,
+) -> anyhow::Result<ExitCode> {
+    let storage = super::storage(config)?;
+    let (user, now_ms) = (super::user(), now_ms());
+    let (agents, is_revoked, note) = match action {
+        CertificateAction::List => return print(&identity::show::certificates(&storage).await?),
+        CertificateAction::Revoke { agents, note } => (agents, true, note.as_str()),
+        CertificateAction::Allow { agents } => (agents, false, ""),
+    };
+    let change = (is_revoked, note);
+    identity::show::change_certificates(&storage, agents, change, (&user, now_ms)).await?;
+    let what = match is_revoked {
+        true => "are refused from now on",
+        false => "are good that are made from now on",
+    };
+    print(&format!("certificates of {} {what}\n", agents.join(", ")))
 }

@@ -1,10 +1,15 @@
-//! Arguments of `maintenance`.
+//! `maintenance`: times in which hosts may be silent and services away.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::parse_duration;
+use super::output::print;
+use super::time::parse_duration;
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::presence::maintenance::command;
 use crate::presence::maintenance::repeat::{Days, TimeOfDay};
 
 /// What to do with maintenance windows. In one, a silent host is no incident, nor is what becomes of a
@@ -84,4 +89,12 @@ pub struct AddArguments {
     /// What it is for.
     #[arg(long, value_name = "TEXT")]
     pub note: String,
+}
+
+pub(super) async fn maintenance(
+    config: &Config,
+    action: &MaintenanceAction,
+) -> anyhow::Result<ExitCode> {
+    let storage = super::storage(config)?;
+    print(&command::run(&storage, action, (&super::user(), now_ms())).await?)
 }

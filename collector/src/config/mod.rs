@@ -48,7 +48,7 @@ pub struct Config {
     /// What agents are asked to use.
     pub agent_settings: delivery::settings::Config,
     /// What rules agents are given.
-    pub agent_rules: delivery::Config,
+    pub agent_rules: delivery::rules::Config,
     /// Logs.
     pub log: logging::Config,
     /// The end.
@@ -106,7 +106,7 @@ pub enum ConfigError {
     Correlation(#[from] correlation::ConfigError),
     /// Section `[agent_rules]`.
     #[error(transparent)]
-    Delivery(#[from] delivery::ConfigError),
+    Delivery(#[from] delivery::SetsError),
     /// Section `[baselines]`.
     #[error(transparent)]
     Baselines(#[from] baselines::ConfigError),
@@ -158,9 +158,9 @@ impl Config {
                 sets: vec![delivery::settings::SetConfig::template()],
                 ..delivery::settings::Config::default()
             },
-            agent_rules: delivery::Config {
-                sets: vec![delivery::SetConfig::template()],
-                ..delivery::Config::default()
+            agent_rules: delivery::rules::Config {
+                sets: vec![delivery::rules::SetConfig::template()],
+                ..delivery::rules::Config::default()
             },
             web: web::Config {
                 tokens: vec![web::TokenConfig::default()],

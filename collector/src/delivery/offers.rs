@@ -6,16 +6,35 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// A set of something for agents.
-pub trait Deliverable: Sized {
+use super::record::{Table, Wanted};
+use super::sets::SetConfig;
+
+/// A set of something for agents, as it was read.
+pub trait Deliverable: Clone + Send + Sync + 'static {
+    /// What it is a set of, in the words of messages.
+    const WHAT: &'static str;
+    /// Where it is noted who is to have what.
+    const TABLE: Table;
+
+    /// What the configuration says of it.
+    type Config: SetConfig;
     /// What an agent is given of several.
-    type Offer;
+    type Offer: Send + Sync;
 
-    /// Roles of hosts that have it; empty: all.
-    fn roles(&self) -> &[String];
+    /// Reads it, unless it is as it was before.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is more than the bounds allow: a line for each reason, with its place.
+    fn read(config: &Self::Config, before: Option<&Self>) -> Result<Option<Self>, String>;
 
-    /// Groups of hosts that have it; empty: all.
-    fn groups(&self) -> &[String];
+    /// What the configuration said when it was read.
+    fn config(&self) -> &Self::Config;
+
+    /// Says in the log what was read.
+    fn tell(&self);
+
+    /// What is noted of an offer.
+    fn wanted<'a>(agent_id: &'a str, offer: &'a Self::Offer) -> Wanted<'a>;
 
     /// What an agent is given that has all of these.
     ///
@@ -108,7 +127,10 @@ impl<S: Deliverable> Offers<S> {
         if self.sets.is_empty() {
             return None;
         }
-        let is_for_some = |set: &S| !set.roles().is_empty() || !set.groups().is_empty();
+        let is_for_some = |set: &S| {
+            let config = set.config();
+            !config.roles().is_empty() || !config.groups().is_empty()
+        };
         let depends = self.sets.iter().any(is_for_some);
         let labels = match &self.hosts {
             Some(hosts) => hosts.get(agent_id).cloned().unwrap_or_default(),
@@ -123,19 +145,16 @@ impl<S: Deliverable> Offers<S> {
         let hosts = self.hosts.iter().flat_map(|hosts| hosts.keys());
         hosts.filter_map(|agent_id| Some((agent_id.as_str(), self.offer(agent_id)?)))
     }
-
-    /// The sets as they were read.
-    #[must_use]
-    pub fn sets(&self) -> &[S] {
-        &self.sets
-    }
 }
 
 /// Places of the sets that are for a host.
 fn positions<S: Deliverable>(sets: &[S], labels: &Labels) -> Vec<usize> {
     let holds =
         |list: &[String], label: &str| list.is_empty() || list.iter().any(|wanted| wanted == label);
-    let is_for = |set: &S| holds(set.roles(), &labels.role) && holds(set.groups(), &labels.group);
+    let is_for = |set: &S| {
+        let config = set.config();
+        holds(config.roles(), &labels.role) && holds(config.groups(), &labels.group)
+    };
     let all = sets.iter().enumerate();
     all.filter(|(_, set)| is_for(set))
         .map(|(position, _)| position)

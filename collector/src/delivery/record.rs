@@ -26,8 +26,10 @@ struct Target {
 
 /// Where it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub enum Table {
+    /// `rule_targets`.
     Rules,
+    /// `settings_targets`.
     Settings,
 }
 
@@ -49,12 +51,15 @@ impl Table {
 
 /// What an agent is to have.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted<'a> {
-    pub(super) agent_id: &'a str,
-    pub(super) version: u64,
-    pub(super) sets: &'a [String],
+pub struct Wanted<'a> {
+    /// Agent.
+    pub agent_id: &'a str,
+    /// Version of what it is to have.
+    pub version: u64,
+    /// Names of the sets that make it.
+    pub sets: &'a [String],
     /// Of rules, how many are good, and how many will be refused.
-    pub(super) rules: [usize; 2],
+    pub rules: [usize; 2],
 }
 
 /// See the module.

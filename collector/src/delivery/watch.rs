@@ -3,77 +3,70 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use super::config::Config;
-use super::offers::{Hosts, Labels};
-use super::read::{self, Set};
-use super::record::{Record, Table, Wanted};
-use super::{Offer, Offers};
+use super::offers::{Deliverable, Hosts, Labels, Offers};
+use super::record::Record;
+use super::sets::SetConfig as _;
 use crate::error::Error;
 use crate::presence::hosts;
 use crate::storage::Storage;
 
-/// Most refusals in the log at a time; `rules check` has all.
-const LOGGED_MAX: usize = 10;
-
-/// Gauges of what is given.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Metrics {
-    rules: Gauge,
-    refused: Gauge,
-    unreadable: Gauge,
+/// Sets of one kind, and where they come from.
+pub(crate) struct Source<S: Deliverable> {
+    /// Time between looks, ms.
+    pub(super) check_interval_ms: u64,
+    /// A set that stands in the configuration itself, before the others.
+    pub(super) own: Option<S>,
+    /// Sets that are read.
+    pub(super) configs: Vec<S::Config>,
 }
 
-impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
-            registry.register(name, help, gauge.clone());
+impl<S: Deliverable> Source<S> {
+    /// What is offered before anything is read: the own set, where that is all there is.
+    pub(crate) fn first(&self) -> Arc<Offers<S>> {
+        let sets = match self.configs.is_empty() {
+            true => self.own.iter().cloned().collect(),
+            false => Vec::new(),
         };
-        gauge(
-            "delivery_rules",
-            "Rules and filters in the sets for agents that are good",
-            &metrics.rules,
-        );
-        gauge(
-            "delivery_rules_refused",
-            "Rules, filters and files in the sets for agents that they will refuse",
-            &metrics.refused,
-        );
-        gauge(
-            "delivery_sets_unreadable",
-            "Sets for agents, or such together, that cannot be read or are too large, so that agents keep what they were given before",
-            &metrics.unreadable,
-        );
-        metrics
+        Arc::new(Offers::of(Arc::new(sets), None, &Offers::default()))
     }
+}
+
+/// What is counted of sets of one kind.
+pub(crate) trait Gauges<S> {
+    /// These were read, and so many are not given as they are: they cannot be read, or are too large
+    /// together.
+    fn set(&self, sets: &mut dyn Iterator<Item = &S>, not_given: usize);
+}
+
+/// A number as gauges take it.
+pub(super) fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Looks until it is aborted.
-pub(crate) async fn run(
-    config: Config,
+pub(crate) async fn run<S: Deliverable>(
+    source: Source<S>,
     storage: Storage,
-    offers: watch::Sender<Arc<Offers>>,
-    metrics: Metrics,
+    offers: watch::Sender<Arc<Offers<S>>>,
+    gauges: impl Gauges<S>,
     prepared: watch::Receiver<bool>,
 ) {
-    if config.sets.is_empty() {
+    if source.configs.is_empty() && source.own.is_none() {
         return;
     }
-    let interval = Duration::from_millis(config.check_interval_ms);
+    let interval = Duration::from_millis(source.check_interval_ms);
     let mut watching = Watching {
-        complaints: vec![String::new(); config.sets.len()],
-        read: vec![None; config.sets.len()],
-        config,
-        sets: Arc::default(),
+        complaints: vec![String::new(); source.configs.len()],
+        read: vec![None; source.configs.len()],
+        source,
+        sets: None,
         hosts: None,
-        record: Record::new(Table::Rules, storage.clone()),
+        record: Record::new(S::TABLE, storage.clone()),
         storage,
         offers,
-        metrics,
+        gauges,
         fails: false,
     };
     // Until the schema is there, hosts cannot be asked for.
@@ -96,23 +89,23 @@ pub(crate) async fn run(
     }
 }
 
-struct Watching {
-    config: Config,
+struct Watching<S: Deliverable, G> {
+    source: Source<S>,
     storage: Storage,
-    /// Of each set what was read last.
-    read: Vec<Option<Set>>,
-    /// Of each set why it cannot be read, as it was said last.
+    /// Of each set what was read last and could be taken.
+    read: Vec<Option<S>>,
+    /// Of each set why it cannot be taken, as it was said last.
     complaints: Vec<String>,
     /// All of them, once each was read.
-    sets: Arc<Vec<Set>>,
+    sets: Option<Arc<Vec<S>>>,
     hosts: Option<Arc<Hosts>>,
     record: Record,
-    offers: watch::Sender<Arc<Offers>>,
-    metrics: Metrics,
+    offers: watch::Sender<Arc<Offers<S>>>,
+    gauges: G,
     fails: bool,
 }
 
-impl Watching {
+impl<S: Deliverable, G: Gauges<S>> Watching<S, G> {
     async fn look(&mut self, sets_alone: bool) {
         // Files first: agents get what is new also while ClickHouse is away.
         if self.read_sets().await {
@@ -121,61 +114,69 @@ impl Watching {
         if sets_alone {
             return;
         }
-        let asked = async {
-            let known = known_hosts(&self.storage).await?;
-            if self.hosts.as_deref() != Some(&known) {
-                self.hosts = Some(Arc::new(known));
-                self.publish();
-            }
-            let offers = Arc::clone(&self.offers.borrow());
-            self.record
-                .note(offers.targets().map(wanted).collect())
-                .await
-        };
-        match asked.await {
+        match self.ask_and_note().await {
             Ok(()) => self.fails = false,
             Err(error) => {
                 if !self.fails {
-                    tracing::warn!(%error, "which hosts have which rules cannot be asked or noted; it is tried again");
+                    tracing::warn!(
+                        %error,
+                        "which hosts have which {} cannot be asked or noted; it is tried again",
+                        S::WHAT
+                    );
                 }
                 self.fails = true;
             }
         }
     }
 
+    async fn ask_and_note(&mut self) -> Result<(), Error> {
+        let known = known_hosts(&self.storage).await?;
+        if self.hosts.as_deref() != Some(&known) {
+            self.hosts = Some(Arc::new(known));
+            self.publish();
+        }
+        let offers = Arc::clone(&self.offers.borrow());
+        let targets = offers.targets();
+        let wanted = targets.map(|(agent_id, offer)| S::wanted(agent_id, offer));
+        self.record.note(wanted.collect()).await
+    }
+
     /// Whether something changed.
     async fn read_sets(&mut self) -> bool {
-        let (configs, before) = (self.config.sets.clone(), self.read.clone());
+        let (configs, before) = (self.source.configs.clone(), self.read.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let all = configs.iter().zip(&before);
-            all.map(|(config, before)| read::read(config, before.as_ref()))
+            all.map(|(config, before)| S::read(config, before.as_ref()))
                 .collect::<Vec<_>>()
         });
         let Ok(outcomes) = reading.await else {
             tracing::error!(
-                "reading rules for agents panicked; this is a bug; what was read stays"
+                "reading {} for agents panicked; this is a bug; what was read stays",
+                S::WHAT
             );
             return false;
         };
-        let mut changed = false;
+        let mut changed = self.sets.is_none();
         for (position, outcome) in outcomes.into_iter().enumerate() {
             let complaint = match outcome {
                 Ok(None) => String::new(),
                 Ok(Some(set)) => {
-                    told(&set);
+                    set.tell();
                     self.read[position] = Some(set);
                     changed = true;
                     String::new()
                 }
                 Err(reason) => reason,
             };
-            let set = &self.config.sets[position].name;
-            if !complaint.is_empty() && self.complaints[position] != complaint {
-                tracing::warn!(
-                    set,
-                    reason = complaint,
-                    "rules for agents cannot be read; what agents were given stays"
-                );
+            if self.complaints[position] != complaint {
+                for reason in complaint.lines() {
+                    tracing::warn!(
+                        set = self.source.configs[position].name(),
+                        reason,
+                        "{} for agents are not taken; what agents were given stays",
+                        S::WHAT
+                    );
+                }
             }
             self.complaints[position] = complaint;
         }
@@ -184,22 +185,27 @@ impl Watching {
             return false;
         }
         // A set that was never read is not known to be empty.
-        let all: Option<Vec<Set>> = self.read.iter().cloned().collect();
-        let Some(all) = all else {
+        let all: Option<Vec<S>> = self.read.iter().cloned().collect();
+        let Some(of_files) = all else {
             return false;
         };
-        self.sets = Arc::new(all);
+        let own = self.source.own.clone();
+        self.sets = Some(Arc::new(own.into_iter().chain(of_files).collect()));
         true
     }
 
     fn publish(&self) {
+        let Some(sets) = &self.sets else {
+            return;
+        };
         let before = Arc::clone(&self.offers.borrow());
-        let offers = Offers::of(Arc::clone(&self.sets), self.hosts.clone(), &before);
+        let offers = Offers::of(Arc::clone(sets), self.hosts.clone(), &before);
         for reason in &offers.unfit {
             if !before.unfit.contains(reason) {
                 tracing::warn!(
                     reason,
-                    "rules for agents are not given; what agents have stays"
+                    "{} for agents are not given; what agents have stays",
+                    S::WHAT
                 );
             }
         }
@@ -208,36 +214,15 @@ impl Watching {
     }
 
     fn count(&self) {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let sets = || self.read.iter().flatten();
-        self.metrics
-            .rules
-            .set(number(sets().map(|set| set.taken).sum()));
-        self.metrics
-            .refused
-            .set(number(sets().map(|set| set.refused).sum()));
-        let unreadable = self.complaints.iter().filter(|told| !told.is_empty());
+        let refused = self.complaints.iter().filter(|told| !told.is_empty());
         let unfit = self.offers.borrow().unfit.len();
-        self.metrics
-            .unreadable
-            .set(number(unreadable.count() + unfit));
-    }
-}
-
-fn wanted<'a>((agent_id, offer): (&'a str, &'a Arc<Offer>)) -> Wanted<'a> {
-    Wanted {
-        agent_id,
-        version: offer.packed.version,
-        sets: &offer.sets,
-        rules: [offer.rules, offer.refused],
+        let not_given = refused.count() + unfit;
+        self.gauges.set(&mut self.read.iter().flatten(), not_given);
     }
 }
 
 /// Hosts with what sets are chosen by.
-///
-/// # Errors
-/// When ClickHouse does not answer.
-pub(super) async fn known_hosts(storage: &Storage) -> Result<Hosts, Error> {
+async fn known_hosts(storage: &Storage) -> Result<Hosts, Error> {
     let known = hosts::expected(storage, "").await?;
     let labels = |host: hosts::Expected| {
         let labels = Labels {
@@ -247,18 +232,4 @@ pub(super) async fn known_hosts(storage: &Storage) -> Result<Hosts, Error> {
         (host.agent_id, labels)
     };
     Ok(known.into_iter().map(labels).collect())
-}
-
-fn told(set: &Set) {
-    let name = &set.config.name;
-    tracing::info!(
-        set = name,
-        files = set.files.len(),
-        rules = set.taken,
-        refused = set.refused,
-        "rules for agents read"
-    );
-    for fault in set.faults.iter().take(LOGGED_MAX) {
-        tracing::warn!(rule = %fault, "agents will refuse a rule");
-    }
 }

@@ -11,7 +11,7 @@ use crmscope_proto::v1::RulesStatus;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::delivery::Offer;
+use crate::delivery::rules::Offer;
 
 /// Most agents that are sent rules at a time.
 pub(super) const SENDING_MAX: usize = 64;

@@ -42,7 +42,7 @@ use self::metrics::Metrics;
 pub(crate) use self::peer::Peer;
 use self::quota::Quotas;
 use self::seldom::Seldom;
-use crate::delivery::Offers;
+use crate::delivery::rules::Offers;
 use crate::delivery::settings::Offers as SettingsOffers;
 use crate::error::{Code, Error};
 use crate::identity::authority::Authority;

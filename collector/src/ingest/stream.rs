@@ -25,7 +25,8 @@ use tonic::{Status, Streaming};
 
 use super::Shared;
 use crate::clock::now_ms;
-use crate::delivery::{Offer, settings};
+use crate::delivery::rules::Offer;
+use crate::delivery::settings;
 use crate::error::{Code, Error};
 use crate::identity::certificate::Certified;
 use crate::identity::revocations::Revocations;

@@ -1,14 +1,11 @@
 //! Settings of `[agent_settings]`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crmscope_proto::overlay::{Overlay, OverlayError};
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::config::{NAME_MAX_BYTES, is_name};
-
-/// Most sets.
-const SETS_MAX: usize = 16;
+use crate::delivery::sets::{self, SetsError};
 
 /// Name of the set of the three intervals that stand in the section itself.
 pub(super) const OWN_SET: &str = "agent_settings";
@@ -66,9 +63,6 @@ impl Default for Config {
 /// A section that cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// A number.
-    #[error("agent_settings.check_interval_ms is {0}; it must be 200 to 3600000")]
-    Interval(u64),
     /// One of the three intervals.
     #[error("agent_settings.{key}: {error}")]
     Own {
@@ -77,29 +71,32 @@ pub enum ConfigError {
         /// What is wrong with it, by the agents' own name of it.
         error: OverlayError,
     },
-    /// Too many.
-    #[error("agent_settings.sets has {0} sets; up to {SETS_MAX} can be")]
-    Many(usize),
-    /// Its name.
-    #[error(
-        "agent_settings.sets: a set has the name {0:?}; a name has 1 to {NAME_MAX_BYTES} letters, digits, `.`, `_` and `-`, begins with a letter or digit, stands once and is not {OWN_SET}"
-    )]
-    Name(String),
-    /// Its file.
-    #[error(
-        "agent_settings.sets: {set}: the file {file:?} is no absolute path; write one such as /etc/crmscope/agent-settings/all.toml"
-    )]
-    File {
-        /// The set.
-        set: String,
-        /// As it was given.
-        file: PathBuf,
-    },
-    /// Its roles or groups.
-    #[error(
-        "agent_settings.sets: {0}: an empty role or group is that of no host; leave the list out for all hosts"
-    )]
-    Label(String),
+    /// Its sets.
+    #[error(transparent)]
+    Sets(#[from] SetsError),
+}
+
+impl sets::SetConfig for SetConfig {
+    const SECTION: &'static str = "agent_settings";
+    const SETS_MAX: usize = 16;
+    const TAKEN_NAME: Option<&'static str> = Some(OWN_SET);
+    const PLACE: (&'static str, &'static str) = ("file", "/etc/crmscope/agent-settings/all.toml");
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn path(&self) -> &Path {
+        &self.file
+    }
+
+    fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    fn groups(&self) -> &[String] {
+        &self.groups
+    }
 }
 
 impl SetConfig {
@@ -120,30 +117,8 @@ impl Config {
     /// # Errors
     /// Names what cannot be, and what it may be.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if !(200..=3_600_000).contains(&self.check_interval_ms) {
-            return Err(ConfigError::Interval(self.check_interval_ms));
-        }
         self.own()?;
-        if self.sets.len() > SETS_MAX {
-            return Err(ConfigError::Many(self.sets.len()));
-        }
-        for (position, set) in self.sets.iter().enumerate() {
-            let before = &self.sets[..position];
-            let is_there = before.iter().any(|other| other.name == set.name);
-            if !is_name(&set.name) || is_there || set.name == OWN_SET {
-                return Err(ConfigError::Name(set.name.clone()));
-            }
-            if !set.file.is_absolute() {
-                return Err(ConfigError::File {
-                    set: set.name.clone(),
-                    file: set.file.clone(),
-                });
-            }
-            if set.roles.iter().chain(&set.groups).any(String::is_empty) {
-                return Err(ConfigError::Label(set.name.clone()));
-            }
-        }
-        Ok(())
+        Ok(sets::validate(self.check_interval_ms, &self.sets)?)
     }
 
     /// Whether agents are told anything.

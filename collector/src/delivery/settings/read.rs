@@ -9,6 +9,7 @@ use crmscope_proto::v1;
 
 use super::config::{Config, OWN_SET, SetConfig};
 use crate::delivery::offers::Deliverable;
+use crate::delivery::record::{Table, Wanted};
 
 /// Largest file, bytes.
 const FILE_MAX_BYTES: u64 = 256 * 1024;
@@ -73,19 +74,6 @@ impl Set {
     }
 }
 
-/// Reads a set, unless its file is as it was.
-///
-/// # Errors
-/// When it cannot be read, or has a mistake: with file, line and reason.
-pub(super) fn read(config: &SetConfig, before: Option<&Set>) -> Result<Option<Set>, String> {
-    let text =
-        text_of(&config.file).map_err(|error| format!("{}: {error}", config.file.display()))?;
-    if before.is_some_and(|before| before.text == text) {
-        return Ok(None);
-    }
-    Set::of(config, text).map(Some)
-}
-
 fn text_of(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let file = File::open(path)?;
@@ -99,14 +87,37 @@ fn text_of(path: &Path) -> std::io::Result<String> {
 }
 
 impl Deliverable for Set {
+    const WHAT: &'static str = "settings";
+    const TABLE: Table = Table::Settings;
+
+    type Config = SetConfig;
     type Offer = Offer;
 
-    fn roles(&self) -> &[String] {
-        &self.config.roles
+    fn read(config: &SetConfig, before: Option<&Self>) -> Result<Option<Self>, String> {
+        let text =
+            text_of(&config.file).map_err(|error| format!("{}: {error}", config.file.display()))?;
+        if before.is_some_and(|before| before.text == text) {
+            return Ok(None);
+        }
+        Self::of(config, text).map(Some)
     }
 
-    fn groups(&self) -> &[String] {
-        &self.config.groups
+    fn config(&self) -> &SetConfig {
+        &self.config
+    }
+
+    fn tell(&self) {
+        let keys = self.overlay.values().count();
+        tracing::info!(set = self.config.name, keys, "settings for agents read");
+    }
+
+    fn wanted<'a>(agent_id: &'a str, offer: &'a Offer) -> Wanted<'a> {
+        Wanted {
+            agent_id,
+            version: offer.message.version,
+            sets: &offer.sets,
+            rules: [0; 2],
+        }
     }
 
     fn together(sets: &[&Self]) -> Result<Offer, String> {

@@ -1,22 +1,17 @@
 //! Settings of agents as the command line shows them. What strangers wrote is escaped.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crmscope_proto::overlay::allowed::ALLOWED;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
-use super::read::{self, Set};
-use super::{Offers, SetConfig};
+use super::read::Set;
+use crate::delivery::show::{self, behind, heard, of_agent, or_dash};
 use crate::error::Error;
-use crate::presence::availability::time;
 use crate::schema::queries::SETTINGS_DELIVERED;
 use crate::storage::Storage;
-
-/// Agents that were not heard for longer are silent, seconds.
-const HEARD_SECONDS: u32 = 900;
 
 /// What an agent has, in JSON as it is here. Fields are added, never changed or removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,9 +50,7 @@ impl AgentSettings {
 /// # Errors
 /// When ClickHouse does not answer.
 pub async fn agents(storage: &Storage, agent: &str) -> Result<Vec<AgentSettings>, Error> {
-    let bind = |query: clickhouse::query::Query| {
-        query.param("agent", agent).param("seconds", HEARD_SECONDS)
-    };
+    let bind = |query| of_agent(query, agent);
     storage
         .rows("settings of agents", SETTINGS_DELIVERED, bind)
         .await
@@ -70,29 +63,17 @@ pub fn table(agents: &[AgentSettings]) -> String {
         "{:<32} {:<11} {:<9} {:<16} {:<16} {:<16} {:<19} sets\n",
         "agent", "state", "behind", "wanted", "in force", "tried last", "last heard (UTC)"
     );
-    let or_dash = |text: &str| match text {
-        "" => "-".to_owned(),
-        text => text.escape_debug().to_string(),
-    };
     for agent in agents {
-        let behind = match agent.behind_ms {
-            0 => "-".to_owned(),
-            behind_ms => format!("{} s", behind_ms / 1000),
-        };
-        let heard = match agent.heard_ms {
-            0 => "-".to_owned(),
-            heard_ms => time(heard_ms),
-        };
         let _ = writeln!(
             text,
             "{:<32} {:<11} {:<9} {:<16} {:<16} {:<16} {:<19} {}",
             agent.agent_id,
             agent.state,
-            behind,
+            behind(agent.behind_ms),
             or_dash(&agent.wanted_version),
             or_dash(&agent.effective_version),
             or_dash(&agent.attempted_version),
-            heard,
+            heard(agent.heard_ms),
             or_dash(&agent.sets.join(", "))
         );
     }
@@ -112,37 +93,11 @@ pub fn table(agents: &[AgentSettings]) -> String {
 /// What is wrong with the configured sets, and whether that is nothing.
 #[must_use]
 pub fn check(config: &Config) -> (String, bool) {
-    let mut text = String::new();
-    let mut is_good = true;
-    let mut sets: Vec<Set> = Set::of_section(config).into_iter().collect();
-    for of in &config.sets {
-        match read::read(of, None) {
-            Ok(None) => {}
-            Ok(Some(set)) => {
-                let keys = set.overlay.values().count();
-                let _ = writeln!(text, "set {}: {keys} keys", of.name);
-                sets.push(set);
-            }
-            Err(reason) => {
-                is_good = false;
-                for reason in reason.lines() {
-                    let _ = writeln!(text, "set {}: {}", of.name, reason.escape_debug());
-                }
-            }
-        }
-    }
-    // Which sets a host has is for the hosts to say; all of them together is the most.
-    for set in &mut sets {
-        set.config = SetConfig {
-            name: std::mem::take(&mut set.config.name),
-            ..SetConfig::default()
-        };
-    }
-    let all = Offers::of(Arc::new(sets), None, &Offers::default());
-    for reason in &all.unfit {
-        let _ = writeln!(text, "{reason}, if there is a host that has them all");
-    }
-    (text, is_good)
+    show::check(Set::of_section(config), &config.sets, |text, set| {
+        let keys = set.overlay.values().count();
+        let _ = writeln!(text, "set {}: {keys} keys", set.config.name);
+        true
+    })
 }
 
 /// What may be set, and what becomes of it beside an agent's own.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::delivery::offers::{Hosts, Labels};
+use crate::delivery::offers::{Deliverable as _, Hosts, Labels};
 
 fn config(name: &str, file: &Path, roles: &[&str]) -> SetConfig {
     SetConfig {
@@ -73,24 +73,24 @@ fn a_file_with_a_mistake_is_told_with_its_line_and_stays_what_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.toml");
     let config = config("all", &file, &[]);
-    let missing = read::read(&config, None).unwrap_err();
+    let missing = Set::read(&config, None).unwrap_err();
     assert!(
         missing.starts_with(&format!("{}: ", file.display())),
         "{missing}"
     );
     fs::write(&file, "[intervals]\nbatch_ms = 10000\n").unwrap();
-    let set = read::read(&config, None).unwrap().unwrap();
-    assert_eq!(read::read(&config, Some(&set)), Ok(None));
+    let set = Set::read(&config, None).unwrap().unwrap();
+    assert_eq!(Set::read(&config, Some(&set)), Ok(None));
     fs::write(&file, "[intervals]\nbatch_ms = 5\nheartbeat_ms = true\n").unwrap();
-    let error = read::read(&config, Some(&set)).unwrap_err();
+    let error = Set::read(&config, Some(&set)).unwrap_err();
     let lines: Vec<&str> = error.lines().collect();
     assert!(lines[0].starts_with(&format!("{}:2: intervals.batch_ms is 5", file.display())));
     assert!(lines[1].contains(".toml:3: intervals.heartbeat_ms is true"));
     fs::write(&file, vec![b'#'; 300_000]).unwrap();
-    let large = read::read(&config, Some(&set)).unwrap_err();
+    let large = Set::read(&config, Some(&set)).unwrap_err();
     assert!(large.contains("more than 262144 bytes"), "{large}");
     fs::write(&file, b"\xff\xfe").unwrap();
-    assert!(read::read(&config, Some(&set)).is_err());
+    assert!(Set::read(&config, Some(&set)).is_err());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_three_intervals_of_the_section_are_a_set_of_everybody() {
         ..Config::default()
     };
     assert_eq!(section.validate(), Ok(()));
-    let offers = watch::first(&section);
+    let offers = section.source().first();
     let offer = offers.offer("anybody").unwrap();
     assert_eq!(offer.intervals.version, 3);
     assert_eq!(offer.intervals.collect_interval_ms, 30_000);
@@ -117,7 +117,7 @@ fn the_three_intervals_of_the_section_are_a_set_of_everybody() {
         version: 3,
         ..Config::default()
     };
-    assert!(!silent.is_on() && watch::first(&silent).offer("anybody").is_none());
+    assert!(!silent.is_on() && silent.source().first().offer("anybody").is_none());
     let wrong = Config {
         batch_interval_ms: 5,
         ..Config::default()
@@ -127,32 +127,6 @@ fn the_three_intervals_of_the_section_are_a_set_of_everybody() {
         error.starts_with("agent_settings.batch_interval_ms: intervals.batch_ms is 5; it must be"),
         "{error}"
     );
-}
-
-#[test]
-fn sets_have_names_and_places() {
-    let with = |sets: Vec<SetConfig>| Config {
-        sets,
-        ..Config::default()
-    };
-    let file = Path::new("/etc/crmscope/all.toml");
-    let good = config("all", file, &["web"]);
-    assert_eq!(with(vec![good.clone()]).validate(), Ok(()));
-    for name in ["", "a b", "a/b", "agent_settings"] {
-        let bad = with(vec![config(name, file, &[])]).validate();
-        assert_eq!(bad, Err(ConfigError::Name(name.to_owned())));
-    }
-    assert!(with(vec![good.clone(), good]).validate().is_err());
-    let relative = config("a", Path::new("all.toml"), &[]);
-    assert!(with(vec![relative]).validate().is_err());
-    assert!(with(vec![config("a", file, &[""])]).validate().is_err());
-    let many = (0..17).map(|number| config(&format!("s{number}"), file, &[]));
-    assert_eq!(with(many.collect()).validate(), Err(ConfigError::Many(17)));
-    let interval = Config {
-        check_interval_ms: 100,
-        ..Config::default()
-    };
-    assert_eq!(interval.validate(), Err(ConfigError::Interval(100)));
 }
 
 #[test]

@@ -9,7 +9,11 @@ use crmscope_rules::{DeliveredFile, Packed, RuleFile};
 use crmscope_rules::{Fault, files, pack};
 
 use super::config::SetConfig;
-use super::offers::Deliverable;
+use crate::delivery::offers::Deliverable;
+use crate::delivery::record::{Table, Wanted};
+
+/// Most refusals in the log at a time; `rules check` has all.
+const LOGGED_MAX: usize = 10;
 
 /// What an agent is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,30 +45,6 @@ pub struct Set {
     fingerprint: u64,
 }
 
-/// Reads a set, unless its files are as they were.
-///
-/// # Errors
-/// When the directory or a file cannot be read, or there is more than the bounds allow.
-pub(super) fn read(config: &SetConfig, before: Option<&Set>) -> Result<Option<Set>, String> {
-    let directory = &config.directory;
-    if !directory.is_dir() {
-        return Err(format!(
-            "{}: there is no such directory",
-            directory.display()
-        ));
-    }
-    let listed = files::list(std::slice::from_ref(directory))?;
-    let fingerprint = files::fingerprint(&listed);
-    if before.is_some_and(|before| before.fingerprint == fingerprint) {
-        return Ok(None);
-    }
-    let files = listed
-        .iter()
-        .map(|file| content(config, file))
-        .collect::<Result<Vec<_>, _>>()?;
-    Set::of(config, files, fingerprint).map(Some)
-}
-
 impl Set {
     /// Files as they were read.
     ///
@@ -92,14 +72,56 @@ impl Set {
 }
 
 impl Deliverable for Set {
+    const WHAT: &'static str = "rules";
+    const TABLE: Table = Table::Rules;
+
+    type Config = SetConfig;
     type Offer = Offer;
 
-    fn roles(&self) -> &[String] {
-        &self.config.roles
+    fn read(config: &SetConfig, before: Option<&Self>) -> Result<Option<Self>, String> {
+        let directory = &config.directory;
+        if !directory.is_dir() {
+            return Err(format!(
+                "{}: there is no such directory",
+                directory.display()
+            ));
+        }
+        let listed = files::list(std::slice::from_ref(directory))?;
+        let fingerprint = files::fingerprint(&listed);
+        if before.is_some_and(|before| before.fingerprint == fingerprint) {
+            return Ok(None);
+        }
+        let files = listed
+            .iter()
+            .map(|file| content(config, file))
+            .collect::<Result<Vec<_>, _>>()?;
+        Self::of(config, files, fingerprint).map(Some)
     }
 
-    fn groups(&self) -> &[String] {
-        &self.config.groups
+    fn config(&self) -> &SetConfig {
+        &self.config
+    }
+
+    fn tell(&self) {
+        tracing::info!(
+            set = self.config.name,
+            files = self.files.len(),
+            rules = self.taken,
+            refused = self.refused,
+            "rules for agents read"
+        );
+        for fault in self.faults.iter().take(LOGGED_MAX) {
+            tracing::warn!(rule = %fault, "agents will refuse a rule");
+        }
+    }
+
+    fn wanted<'a>(agent_id: &'a str, offer: &'a Offer) -> Wanted<'a> {
+        Wanted {
+            agent_id,
+            version: offer.packed.version,
+            sets: &offer.sets,
+            rules: [offer.rules, offer.refused],
+        }
     }
 
     fn together(sets: &[&Self]) -> Result<Offer, String> {
@@ -129,7 +151,7 @@ fn content(config: &SetConfig, file: &RuleFile) -> Result<(String, Vec<u8>), Str
 }
 
 /// Files as agents are given them.
-pub(super) fn delivered(set: usize, files: &[(String, Vec<u8>)]) -> Vec<DeliveredFile> {
+fn delivered(set: usize, files: &[(String, Vec<u8>)]) -> Vec<DeliveredFile> {
     let file = |(name, text): &(String, Vec<u8>)| DeliveredFile {
         set,
         name: name.clone(),
