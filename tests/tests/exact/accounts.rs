@@ -40,6 +40,27 @@ pub(super) fn acknowledged(fleet: &Fleet) -> Result<Acknowledged, String> {
     Ok(acknowledged)
 }
 
+/// Heartbeats stored, by agent.
+///
+/// # Errors
+/// When ClickHouse does not answer.
+pub(super) fn heartbeats(fleet: &Fleet) -> Result<BTreeMap<String, u64>, String> {
+    let sql =
+        "SELECT agent_id::String AS agent_id, count() AS beats FROM heartbeats GROUP BY agent_id";
+    let rows = fleet.query::<(String, u64)>(sql)?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Whether every agent has more of them than before.
+pub(super) fn all_beat_since(fleet: &Fleet, before: &BTreeMap<String, u64>) -> bool {
+    let Ok(now) = heartbeats(fleet) else {
+        return false;
+    };
+    let count = |beats: &BTreeMap<String, u64>, name: &str| beats.get(name).copied().unwrap_or(0);
+    let mut agents = fleet.agents.iter();
+    agents.all(|agent| count(&now, &agent.name) > count(before, &agent.name))
+}
+
 /// A lane of a spool as `ledger_proof.sql` has it, in batches.
 #[derive(Debug, clickhouse::Row, serde::Deserialize)]
 struct Account {

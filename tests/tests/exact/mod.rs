@@ -28,8 +28,16 @@ pub(crate) fn prove(fleet: &mut Fleet, truth: &Truth, settle: Duration) {
             Err(waiting) => {
                 assert!(Instant::now() < end, "{waiting}");
                 println!("{waiting}; agents start again");
+                let before = accounts::heartbeats(fleet).unwrap();
                 agents.iter().for_each(|agent| fleet.begin(*agent));
-                std::thread::sleep(Duration::from_secs(2));
+                // What waited goes before what is new: lanes are in order, and share a stream.
+                while !accounts::all_beat_since(fleet, &before) {
+                    assert!(
+                        Instant::now() < end,
+                        "an agent did not come back; {waiting}"
+                    );
+                    std::thread::sleep(Duration::from_millis(200));
+                }
             }
         }
     };

@@ -23,6 +23,7 @@ mod tests;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +131,19 @@ fn check_sections<S>(
             ));
         }
         check(section).map_err(|error| format!("{key}: {name:?}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Whether each number is within its bounds.
+fn check_numbers<const N: usize>(
+    numbers: [(&str, u64, RangeInclusive<u64>); N],
+) -> Result<(), String> {
+    for (key, value, bounds) in numbers {
+        if !bounds.contains(&value) {
+            let (lowest, highest) = bounds.into_inner();
+            return Err(format!("{key} is {value}; use {lowest} to {highest}"));
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::http::Place;
 use super::super::start::Start;
-use super::super::{check_sections, check_text, secret};
+use super::super::{check_numbers, check_sections, check_text, secret};
 
 /// Most accounts.
 const ACCOUNTS_MAX: usize = 4;
@@ -142,16 +142,11 @@ impl Account {
         Place::parse("url", &self.url)?;
         let file = self.token_file.as_deref();
         secret::validate("token", file, self.token_variable.as_deref())?;
-        for (key, value, lowest, highest) in [
-            ("interval_ms", self.interval_ms, 1_000, 86_400_000),
-            ("deadline_ms", self.deadline_ms, 100, 300_000),
-            ("pages_max", u64::from(self.pages_max), 1, 1000),
-            ("lookback_ms", self.lookback_ms, 0, 86_400_000),
-        ] {
-            if !(lowest..=highest).contains(&value) {
-                return Err(format!("{key} is {value}; use {lowest} to {highest}"));
-            }
-        }
-        Ok(())
+        check_numbers([
+            ("interval_ms", self.interval_ms, 1_000..=86_400_000),
+            ("deadline_ms", self.deadline_ms, 100..=300_000),
+            ("pages_max", u64::from(self.pages_max), 1..=1000),
+            ("lookback_ms", self.lookback_ms, 0..=86_400_000),
+        ])
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::http::Place;
 use super::super::start::Start;
-use super::super::{check_sections, check_text, secret};
+use super::super::{check_numbers, check_sections, check_text, secret};
 use super::record::EventType;
 
 /// Most orgs.
@@ -235,18 +235,13 @@ impl Org {
         if types.is_empty() || types.len() < self.event_types.len() {
             return Err("event_types is empty or names one twice".to_owned());
         }
-        for (key, value, lowest, highest) in [
-            ("interval_ms", self.interval_ms, 1_000, 86_400_000),
-            ("deadline_ms", self.deadline_ms, 100, 300_000),
-            ("file_deadline_ms", self.file_deadline_ms, 100, 86_400_000),
-            ("file_max_bytes", self.file_max_bytes, 1024, 1 << 40),
-            ("file_tries_max", u64::from(self.file_tries_max), 1, 10_000),
-            ("lookback_ms", self.lookback_ms, 0, 7 * 86_400_000),
-        ] {
-            if !(lowest..=highest).contains(&value) {
-                return Err(format!("{key} is {value}; use {lowest} to {highest}"));
-            }
-        }
-        Ok(())
+        check_numbers([
+            ("interval_ms", self.interval_ms, 1_000..=86_400_000),
+            ("deadline_ms", self.deadline_ms, 100..=300_000),
+            ("file_deadline_ms", self.file_deadline_ms, 100..=86_400_000),
+            ("file_max_bytes", self.file_max_bytes, 1024..=1 << 40),
+            ("file_tries_max", u64::from(self.file_tries_max), 1..=10_000),
+            ("lookback_ms", self.lookback_ms, 0..=7 * 86_400_000),
+        ])
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::connect::is_local;
 use super::super::reader::Reader;
 use super::super::start::Start;
-use super::super::{check_sections, check_text};
+use super::super::{check_numbers, check_sections, check_text};
 use super::cursor::CursorKind;
 use super::statement::Statement;
 use crate::sources::security::logs::config::{failure_words, success_words};
@@ -263,16 +263,12 @@ impl Database {
             check_text(key, value, 64)?;
         }
         check_text("host", &self.host, 253)?;
-        for (key, value, lowest, highest) in [
-            ("interval_ms", self.interval_ms, 1_000, 86_400_000),
-            ("deadline_ms", self.deadline_ms, 100, 300_000),
-            ("limit", u64::from(self.limit), 10, 10_000),
-            ("lookback", self.lookback, 0, 86_400_000),
-        ] {
-            if !(lowest..=highest).contains(&value) {
-                return Err(format!("{key} is {value}; use {lowest} to {highest}"));
-            }
-        }
+        check_numbers([
+            ("interval_ms", self.interval_ms, 1_000..=86_400_000),
+            ("deadline_ms", self.deadline_ms, 100..=300_000),
+            ("limit", u64::from(self.limit), 10..=10_000),
+            ("lookback", self.lookback, 0..=86_400_000),
+        ])?;
         if self.zone != "local" && zone_ms(self.zone.as_bytes()).is_none() {
             return Err(format!(
                 "zone is {:?}; use \"local\" or an offset such as \"+02:00\"",
