@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+import tomllib
 from pathlib import Path
 
 from expectations import Unmet
@@ -45,17 +46,35 @@ def stand_ins(text, directory, pair):
         if name.startswith("secrets/"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(pair.get(path.suffix, "stand-in-of-a-secret-0123456789\n"))
+        elif path.suffix:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
         else:
             path.mkdir(parents=True, exist_ok=True)
     return text.replace(ROOT, f"{directory}/")
 
 
-def ask(program, kind, text, directory, environment):
+def ask(program, text, directory, environment, words=("validate",)):
     file = directory / "config.toml"
     file.write_text(text)
-    command = [program, "--config", file, "validate"]
+    command = [program, "--config", file, *words]
     clean = {key: value for key, value in os.environ.items() if not key.startswith("CRMSCOPE_")}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=clean | environment)
+
+
+def settings_of_agents(texts):
+    """Names of the files that the collectors' configurations give to agents."""
+    sections = [tomllib.loads(text).get("agent_settings", {}) for text in texts]
+    return {Path(one["file"]).name for section in sections for one in section.get("sets", [])}
+
+
+def check_settings(program, text, directory, place):
+    """Settings of agents are not a configuration: the collector checks them by themselves."""
+    (directory / "set.toml").write_text(text)
+    config = f'[[agent_settings.sets]]\nname = "asked"\nfile = "{directory}/set.toml"\n'
+    done = ask(program, config, directory, {}, ("settings", "check"))
+    if done.returncode:
+        raise Unmet(f"{place} is refused:\n{done.stdout}{done.stderr}\n{text}")
 
 
 def check(objects, binaries):
@@ -72,14 +91,17 @@ def check(objects, binaries):
         directory = Path(scratch)
         pair = certificate(directory)
         for name, items in objects.items():
-            for item in items:
-                if item["kind"] != "ConfigMap":
-                    continue
-                for key, text in item["data"].items():
-                    if not key.endswith(".toml") or text in seen:
-                        continue
+            maps = [item for item in items if item["kind"] == "ConfigMap"]
+            files = [(item, key, text) for item in maps for key, text in item["data"].items() if key.endswith(".toml")]
+            given = settings_of_agents(text for _, _, text in files)
+            for item, key, text in files:
+                if text not in seen:
                     seen[text] = name
-                    told = one(programs, key, text, directory, pair, f"{name}: {item['metadata']['name']}/{key}")
+                    place = f"{name}: {item['metadata']['name']}/{key}"
+                    if key in given:
+                        check_settings(programs["collector"], text, directory, place)
+                        continue
+                    told = one(programs, key, text, directory, pair, place)
                     if told:
                         waiting.setdefault(told, []).append(f"{name}/{key}")
     for told, places in waiting.items():
@@ -91,7 +113,7 @@ def one(programs, key, text, directory, pair, place):
     """The unknown key, where that is all that was refused."""
     kind = "agent" if key == "agent.toml" else "collector"
     placed = stand_ins(text, directory, pair)
-    done = ask(programs[kind], kind, placed, directory, {})
+    done = ask(programs[kind], placed, directory, {})
     if done.returncode == 0:
         return None
     unknown = UNKNOWN.search(done.stderr)
@@ -99,7 +121,7 @@ def one(programs, key, text, directory, pair, place):
         raise Unmet(f"{place} is refused:\n{done.stdout}{done.stderr}\n{text}")
     # Of allow_plaintext, only ClickHouse's and Kafka's are new.
     plain = re.sub(r"^(\[(?:clickhouse|kafka)\]\n)allow_plaintext = true\n", r"\1", TLS.sub("", placed + "\n"), flags=re.M)
-    done = ask(programs[kind], kind, plain, directory, PLAIN)
+    done = ask(programs[kind], plain, directory, PLAIN)
     if done.returncode:
         raise Unmet(f"{place}, without TLS, is refused:\n{done.stdout}{done.stderr}\n{plain}")
     return unknown[1]

@@ -72,6 +72,22 @@ fn every_alert_of_grafana_has_a_section() {
 }
 
 #[test]
+fn every_alert_of_the_chart_has_a_section() {
+    let guide = guide();
+    let template = read("helm/crmscope/templates/prometheusrule.yaml");
+    let alerts: Vec<&str> = template
+        .split("(dict \"alert\" \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(alerts.contains(&"CrmscopeInsertsFail"), "{alerts:?}");
+    for alert in alerts {
+        let heading = format!("\n### {alert}\n");
+        assert!(guide.contains(&heading), "no section {heading:?}");
+    }
+}
+
+#[test]
 fn every_query_is_there() {
     for name in named(&guide(), "uery `") {
         let file = root().join(format!("deploy/clickhouse/queries/{name}.sql"));
