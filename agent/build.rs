@@ -15,12 +15,7 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=layout/used.txt");
-    println!("cargo::rerun-if-env-changed=CRMSCOPE_CHECK_FUZZING");
     let is_set = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-    if is_set("CRMSCOPE_CHECK_FUZZING", "1") {
-        // As cargo-fuzz sets it, so that CI compiles what only fuzzers run.
-        println!("cargo::rustc-cfg=fuzzing");
-    }
     if !is_set("PROFILE", "release") || !is_set("CARGO_CFG_TARGET_OS", "linux") {
         return Ok(());
     }

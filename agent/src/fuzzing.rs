@@ -1,8 +1,7 @@
 //! What is fuzzed, by name: `tests/fuzz/fuzz_targets/<name>.rs` calls it through [`run`].
 //!
 //! Each entry takes any bytes, and panics where something does not hold that must hold whatever
-//! they are. What it calls stands beside what it tests. The tests here keep targets and their seeds
-//! from rotting without a nightly compiler: every target is in the table, and takes its seeds.
+//! they are. What it calls stands beside what it tests. `tests/fuzz/tests` gives every target its seeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,66 +145,6 @@ fn read_configured(data: &[u8]) {
         match choice % 2 {
             0 => requests::fuzzing::count_configured(data),
             _ => security::fuzzing::read_configured(data),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fuzz_folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz")
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-        let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let mut names: Vec<_> = entries.map(|entry| stem(entry.path())).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn every_target_is_in_the_table_and_in_the_workspace_of_the_fuzzer() {
-        let mut known: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        known.sort();
-        let folder = fuzz_folder();
-        assert_eq!(names(&folder.join("fuzz_targets")), known);
-        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-        for name in &known {
-            let path = format!("fuzz_targets/{name}.rs");
-            let bin = format!("name = \"{name}\"\npath = \"{path}\"\n");
-            assert!(manifest.contains(&bin), "Cargo.toml has no {name}");
-            let text = fs::read_to_string(folder.join(path)).unwrap();
-            // All of it but its comment, as nothing else here compiles it.
-            let code = text.lines().filter(|line| !line.starts_with("//!"));
-            let code: Vec<&str> = code.filter(|line| !line.is_empty()).collect();
-            let call = format!(
-                "libfuzzer_sys::fuzz_target!(|data: &[u8]| crmscope_agent::fuzzing::run(\"{name}\", data));"
-            );
-            assert_eq!(code, ["#![no_main]", &call], "{name}");
-        }
-    }
-
-    #[test]
-    fn every_target_takes_its_seeds() {
-        for (name, target) in TARGETS {
-            let seeds = fuzz_folder().join("corpus").join(name);
-            let mut taken = 0;
-            for entry in fs::read_dir(&seeds).unwrap() {
-                let entry = entry.unwrap();
-                // The fuzzer's own finds stand beside them, where it ran.
-                if !entry.file_name().to_string_lossy().starts_with("seed_") {
-                    continue;
-                }
-                let path = entry.path();
-                println!("{}", path.display());
-                target(&fs::read(&path).unwrap());
-                taken += 1;
-            }
-            assert!(taken > 0, "{name} has no seeds in {}", seeds.display());
-            let _ = fs::remove_dir_all(folder(name));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! the collector says that it is stored.
 
 pub mod clock;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 pub mod identity;
 mod kept;

@@ -14,6 +14,8 @@ pub mod config;
 pub mod correlation;
 pub mod delivery;
 pub mod error;
+#[cfg(any(feature = "fuzzing", test))]
+pub mod fuzzing;
 pub mod identity;
 pub mod ingest;
 pub mod judge;

@@ -57,7 +57,7 @@ pub(super) fn load(
 }
 
 /// The same of one file that is in memory.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn load_bytes(
     path: std::path::PathBuf,
     bytes: &[u8],

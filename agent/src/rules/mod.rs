@@ -12,7 +12,7 @@
 pub mod check;
 mod config;
 mod delivered;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod kept;
 mod load;

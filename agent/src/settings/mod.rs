@@ -10,7 +10,7 @@
 
 mod config;
 pub mod desk;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 pub mod health;
 mod kept;

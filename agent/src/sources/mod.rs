@@ -22,7 +22,7 @@ pub mod units;
 
 mod baseline;
 mod child;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod line_counts;
 mod probe;

@@ -16,7 +16,7 @@ mod config;
 mod damage;
 mod disk;
 mod error;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod health;
 mod identity;

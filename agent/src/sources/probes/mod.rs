@@ -174,7 +174,7 @@ impl Source for ProbesSource {
 ///
 /// # Panics
 /// When what comes of it passes its bounds.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn read_answer(data: &[u8]) {
     let question = message::question(0x1234, "crm.example", message::Record::A);
     if let Ok(answer) = message::answer(&question, data) {
@@ -183,7 +183,7 @@ pub(super) fn read_answer(data: &[u8]) {
 }
 
 /// The same: a certificate.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn read_certificate(data: &[u8]) {
     let _ = chain::validity_ms(&data.into());
 }

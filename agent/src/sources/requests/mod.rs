@@ -16,7 +16,7 @@ mod configured;
 pub mod exemplars;
 mod fields;
 pub mod formats;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod header;
 mod health;

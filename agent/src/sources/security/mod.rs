@@ -16,7 +16,7 @@ mod audit;
 mod config;
 mod entry;
 mod event;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod journal;
 mod kind;

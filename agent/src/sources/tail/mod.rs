@@ -27,7 +27,7 @@ pub(crate) mod calendar;
 mod chain;
 mod checkpoint;
 mod file;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod identity;
 mod lines;

@@ -8,6 +8,7 @@
 //! when all are established, 75 ms when half are closing, 232 ms for /proc/net/tcp. The older of the two requests is used, since
 //! it walks once for both families.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -29,6 +30,8 @@ const TCPDIAG_GETSOCK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
+/// Numbers that an error of the kernel can have.
+const ERRORS: RangeInclusive<i32> = 1..=4095;
 
 const HEADER_BYTES: usize = 16;
 /// Where the wanted states stand: behind the header, four bytes, and an empty socket id.
@@ -138,10 +141,11 @@ fn tally(mut piece: &[u8], states: &mut States) -> Result<Piece, Failure> {
         match kind {
             NLMSG_DONE => return Ok(Piece::Last),
             NLMSG_ERROR => {
-                let code = i32::from_ne_bytes(bytes_at(body, 0)?);
-                return Ok(Piece::Refused(Errno::from_raw_os_error(
-                    code.saturating_neg(),
-                )));
+                let code = i32::from_ne_bytes(bytes_at(body, 0)?).saturating_neg();
+                return match ERRORS.contains(&code) {
+                    true => Ok(Piece::Refused(Errno::from_raw_os_error(code))),
+                    false => Err(Failure::Malformed),
+                };
             }
             TCPDIAG_GETSOCK => {
                 let [_, state, timer] = bytes_at(body, 0)?;
@@ -162,7 +166,7 @@ fn tally(mut piece: &[u8], states: &mut States) -> Result<Piece, Failure> {
 }
 
 /// Whether a piece of an answer is as the kernel makes it.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(in crate::sources) fn is_answer(piece: &[u8]) -> bool {
     tally(piece, &mut States::default()).is_ok()
 }
@@ -234,6 +238,10 @@ mod tests {
             socket(13, 0),
             socket(255, 0),
             message(NLMSG_ERROR, &[1]),
+            message(NLMSG_ERROR, &0i32.to_ne_bytes()),
+            message(NLMSG_ERROR, &1i32.to_ne_bytes()),
+            message(NLMSG_ERROR, &(-4096i32).to_ne_bytes()),
+            message(NLMSG_ERROR, &i32::MIN.to_ne_bytes()),
             vec![255; 80],
         ] {
             assert_eq!(

@@ -5,7 +5,7 @@
 //! templates, lines are shown only on request, and what a terminal would obey is escaped.
 //! Leaves what lines mean to [`super::formats`].
 
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub mod fuzzing;
 mod guess;
 mod input;

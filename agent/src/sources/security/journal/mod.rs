@@ -13,7 +13,7 @@
 //! reader stays, and one is started every [`REREAD`] whatever the watch says.
 
 mod file;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -386,7 +386,7 @@ pub(super) fn full_position() -> String {
 ///
 /// # Panics
 /// When a bound does not hold.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub fn read_pages(data: &[u8]) {
     let refusal = Refusal::read(data);
     let error = judge(429, &refusal, None).message;

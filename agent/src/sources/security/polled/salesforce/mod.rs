@@ -14,7 +14,7 @@ mod api;
 mod config;
 mod csv;
 mod failed;
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 mod fuzzing;
 mod known;
 mod names;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use self::api::{Api, Fault, LogFile};
 pub use self::config::{Config, Files, Org};
 use self::failed::{FAILED_MAX, Failed, Trouble};
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub use self::fuzzing::read_answers;
 use self::known::{Known, SavedGroup};
 use self::names::Names;

@@ -426,7 +426,7 @@ pub(super) fn full_position(column: &str, sharers: usize) -> String {
 ///
 /// # Panics
 /// When what comes of it passes its bounds.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub fn read_messages(data: &[u8]) {
     postgres::read_bodies(data);
     mysql::read_bodies(data);

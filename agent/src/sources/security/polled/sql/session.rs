@@ -122,7 +122,7 @@ impl Session {
 }
 
 /// What the fuzzer calls.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) mod fuzzing {
     use super::*;
 

@@ -289,7 +289,7 @@ fn column(body: &[u8]) -> Result<String, SqlError> {
 }
 
 /// What the fuzzer calls.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn read_bodies(data: &[u8]) {
     if let Ok(name) = column(data) {
         assert!(name.len() <= 3 * NAME_MAX_BYTES);

@@ -403,7 +403,7 @@ fn refusal(body: &[u8]) -> String {
 }
 
 /// What the fuzzer calls.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn read_bodies(data: &[u8]) {
     if let Ok((names, booleans)) = described(data) {
         assert!(names.len() == booleans.len() && names.len() <= COLUMNS_MAX);

@@ -118,7 +118,7 @@ fn challenge(server: &str) -> Option<(&str, Vec<u8>, NonZeroU32)> {
 }
 
 /// What the fuzzer calls.
-#[cfg(any(fuzzing, test))]
+#[cfg(any(feature = "fuzzing", test))]
 pub(super) fn read(text: &str) {
     let _ = challenge(text);
     let known = Scram {
