@@ -236,9 +236,8 @@ impl Tailer {
                 _ => false,
             };
             let holds = match &opened {
-                Ok(Some((file, metadata)))
-                    if !saved.rotated && in_place && metadata.len() >= saved.position =>
-                {
+                // Also one that rotation had put aside: it may be renamed back.
+                Ok(Some((file, metadata))) if in_place && metadata.len() >= saved.position => {
                     saved.mark().holds(file)
                 }
                 _ => Ok(false),
@@ -257,6 +256,13 @@ impl Tailer {
                     }
                     let mut followed = Followed::plain(pattern, path, file, &metadata, mark, now);
                     followed.skipping = saved.skipping;
+                    if let Some(twin) = self.files.iter_mut().find(|file| file.is_same(&followed)) {
+                        // It stands there twice: it was read as far as where it got further.
+                        if twin.mark.position < followed.mark.position {
+                            *twin = followed;
+                        }
+                        continue;
+                    }
                     match self.admit(followed) {
                         Ok(()) => self.log(pattern, &saved.path),
                         Err(error) => {

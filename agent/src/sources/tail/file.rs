@@ -198,6 +198,12 @@ impl Followed {
         }
     }
 
+    /// Whether both are read from one file as it lies there.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let plain = self.plain_file().and(other.plain_file());
+        plain.is_some() && self.identity == other.identity
+    }
+
     /// When it was last seen, and how it was then.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         self.file()

@@ -338,6 +338,49 @@ fn a_checkpoint_of_the_first_version_is_understood() {
     assert_eq!(bench.sorted(), ["new"]);
 }
 
+/// The order must not matter: found by the fuzzer of checkpoints.
+#[test]
+fn a_file_that_stands_twice_in_a_checkpoint_is_read_once() {
+    for first in [0, 1] {
+        let mut bench = Bench::new(true);
+        bench.append("a.log", &numbered(0, 10));
+        assert_eq!(bench.poll().len(), 10);
+        let early = bench.stop();
+        bench.append("a.log", &numbered(10, 20));
+        bench.restart(&early);
+        assert_eq!(bench.poll().len(), 10);
+        let late = bench.stop();
+        let [early, late] =
+            [early, late].map(|saved| serde_json::from_slice::<serde_json::Value>(&saved).unwrap());
+        let mut both = late.clone();
+        let files = [early["files"][0].clone(), late["files"][0].clone()];
+        both["files"] = [files[first].clone(), files[1 - first].clone()].into();
+        bench.append("a.log", "new\n");
+        bench.restart(both.to_string().as_bytes());
+        assert_eq!(bench.sorted(), ["new"], "first {first}");
+    }
+}
+
+/// Found by the fuzzer of checkpoints.
+#[test]
+fn a_generation_that_is_renamed_back_goes_on_where_it_was_read() {
+    for is_restarted in [false, true] {
+        let mut bench = Bench::new(true);
+        bench.append("a.log", &numbered(0, 10));
+        assert_eq!(bench.poll().len(), 10);
+        bench.rename("a.log", "a.log.1");
+        bench.append("a.log", &numbered(10, 20));
+        assert_eq!(bench.poll().len(), 10);
+        let saved = bench.stop();
+        bench.rename("a.log.1", "a.log");
+        bench.append("a.log", "back\n");
+        if is_restarted {
+            bench.restart(&saved);
+        }
+        assert_eq!(bench.sorted(), ["back"], "restarted: {is_restarted}");
+    }
+}
+
 #[test]
 fn what_a_checkpoint_remembers_is_bounded_and_old_generations_stay_unread() {
     let mut bench = Bench::new(true);
