@@ -12,6 +12,7 @@
 mod common;
 
 mod injection;
+mod openapi;
 mod questions;
 mod readonly;
 mod sign_in;

@@ -1,22 +1,14 @@
 //! The API against its own document: schemathesis makes questions of what the document says, and of
 //! what it does not allow, and looks whether the answers are what is promised.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::agent::connect;
-use common::rows::{batch, contents};
-use common::{Collector, Engine};
 use crmscope_proto::Lane;
+
+use crate::common::agent::connect;
+use crate::common::rows::{batch, contents};
+use crate::common::{Collector, Engine};
 
 const TOKEN: &str = "operator-token-0001";
 /// Pinned, with the contents of every package.

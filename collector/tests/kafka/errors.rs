@@ -3,21 +3,9 @@
 //! The oracle reads the whole log: whatever was acknowledged is in it, and of each agent and lane
 //! every batch is in order and without a gap, repetitions apart.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::agent::{Agent, connect};
-use common::rows::{batch, contents};
-use common::{Collector, PATIENCE};
 use crmscope_collector::kafka::partition::partition_of;
 use crmscope_collector::kafka::record;
 use crmscope_proto::Lane;
@@ -32,6 +20,10 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+
+use crate::common::agent::{Agent, connect};
+use crate::common::rows::{batch, contents};
+use crate::common::{Collector, PATIENCE};
 
 const AGENT: &str = "crm-web-01";
 const PARTITIONS: i32 = 2;

@@ -1,26 +1,18 @@
 //! Three brokers: each dies under load, and what agents have acks for is stored, once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::agent::connect;
-use common::exact::{PATIENCE, is_exact};
-use common::rows::{batch, contents};
-use common::{Collector, Engine};
 use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
 use crmscope_proto::v1::collector_message::Kind as Answer;
+
+use crate::common::agent::connect;
+use crate::common::exact::{PATIENCE, is_exact};
+use crate::common::rows::{batch, contents};
+use crate::common::{Collector, Engine};
 
 const AGENTS: usize = 4;
 /// Batches that an agent sends before it waits for acks.

@@ -1,20 +1,8 @@
 //! Writers of a log: claims, repeated blocks, refused commits, dead letters. Each batch once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::exact::{PATIENCE, append, is_exact, metrics, wait_number};
-use common::log::{GROUP, Log};
-use common::{Collector, Engine};
 use crmscope_collector::judge::Entry;
 use crmscope_collector::kafka::plan::Plan;
 use crmscope_collector::storage::{Config, Storage};
@@ -22,6 +10,10 @@ use crmscope_collector::writer::block::{Beside, LogPartition, Origin, build_with
 use crmscope_proto::Lane;
 use prometheus_client::registry::Registry;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::common::exact::{PATIENCE, append, is_exact, metrics, wait_number};
+use crate::common::log::{GROUP, Log};
+use crate::common::{Collector, Engine};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_writer_goes_on_where_it_was_and_poison_is_a_dead_letter() {

@@ -1,24 +1,16 @@
 //! What a writer of the log takes over from a collector without one, and what it may hold.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::time::Instant;
 
-use common::agent::connect;
-use common::exact::{PATIENCE, is_exact, metrics, wait_number};
-use common::log::{Log, entry};
-use common::rows::{batch, contents};
-use common::{Collector, Engine};
 use crmscope_collector::schema::queries;
 use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
+
+use crate::common::agent::connect;
+use crate::common::exact::{PATIENCE, is_exact, metrics, wait_number};
+use crate::common::log::{Log, entry};
+use crate::common::rows::{batch, contents};
+use crate::common::{Collector, Engine};
 
 const AGENT: &str = "app-01";
 const MEBIBYTE: u64 = 1 << 20;

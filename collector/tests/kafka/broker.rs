@@ -2,27 +2,19 @@
 //! broker and ClickHouse, under load. Each batch is stored once. And a broker whose topics take
 //! too little.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::agent::connect;
-use common::exact::{PATIENCE, is_exact};
-use common::log::{End, Log, entry};
-use common::rows::{batch, contents};
-use common::{Collector, Engine};
 use crmscope_local::kafka::{Cluster, Settings};
 use crmscope_proto::Lane;
 use crmscope_proto::v1::collector_message::Kind as Answer;
+
+use crate::common::agent::connect;
+use crate::common::exact::{PATIENCE, is_exact};
+use crate::common::log::{End, Log, entry};
+use crate::common::rows::{batch, contents};
+use crate::common::{Collector, Engine};
 
 const PARTITIONS: i32 = 4;
 const AGENTS: i32 = 6;

@@ -1,22 +1,14 @@
 //! Heads of chains stand in a topic of a real broker, and tell of a chain that was replaced in ClickHouse.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::agent::connect;
-use common::chain::{Chain, kinds, verify};
-use common::exact::PATIENCE;
-use common::{Collector, Engine};
 use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
+
+use crate::common::agent::connect;
+use crate::common::chain::{Chain, kinds, verify};
+use crate::common::exact::PATIENCE;
+use crate::common::{Collector, Engine};
 
 /// Waits until verify says so.
 async fn wait(collector: &Collector, what: &str, holds: impl Fn(&serde_json::Value) -> bool) {

@@ -3,21 +3,13 @@
 //! They are lost, and so they are counted, told of, and shown as missing by the ledger; everything
 //! behind them is written, each batch once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
-use common::exact::{append, is_exact, is_stored_once, ledger, metrics, wait_number};
-use common::log::Log;
-use common::{Collector, Engine};
 use crmscope_collector::kafka::plan::Plan;
 use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
+
+use crate::common::exact::{append, is_exact, is_stored_once, ledger, metrics, wait_number};
+use crate::common::log::Log;
+use crate::common::{Collector, Engine};
 
 const GONE: &str = "log_offsets_gone_total{lane=\"metrics\"}";
 
