@@ -121,8 +121,8 @@ pub(super) async fn hosts(config: &Config, action: &HostsAction) -> anyhow::Resu
             (agents, change)
         }
     };
-    let by = (super::user(), now_ms);
-    let changed = hosts::change(&storage, agents, &change, (&by.0, by.1)).await?;
+    let user = super::user();
+    let changed = hosts::change(&storage, agents, &change, (&user, now_ms)).await?;
     print(&changed.iter().map(Expected::sentence).collect::<String>())
 }
 
