@@ -23,7 +23,7 @@ pub use process::Process;
 pub use stack::{Stack, http, http_get};
 
 /// Longest wait for anything in a scenario. Generous, since machines are shared; polls end early.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Polls until `check` gives a value.
 ///

@@ -7,10 +7,8 @@ use crmscope_proto::Lane;
 
 use super::log::{Log, entry};
 use super::rows::{batch, contents};
-use super::{Collector, Engine};
+use super::{Collector, Engine, PATIENCE};
 
-/// Polls end early; an engine on a loaded machine may need a minute for its schema alone.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) const AGENTS: [&str; 3] = ["app-01", "db-01", "web-01"];
 
 /// A batch of five rows of the host and five of a disk.

@@ -13,10 +13,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::PATIENCE;
 use super::rows::now_ms;
-
-/// Polls end early.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) const GROUP: &str = "writers-of-a-test";
 

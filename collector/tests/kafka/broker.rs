@@ -11,10 +11,10 @@ use crmscope_proto::Lane;
 use crmscope_proto::v1::collector_message::Kind as Answer;
 
 use crate::common::agent::connect;
-use crate::common::exact::{PATIENCE, is_exact};
+use crate::common::exact::is_exact;
 use crate::common::log::{End, Log, entry};
 use crate::common::rows::{batch, contents};
-use crate::common::{Collector, Engine};
+use crate::common::{Collector, Engine, PATIENCE};
 
 const PARTITIONS: i32 = 4;
 const AGENTS: i32 = 6;

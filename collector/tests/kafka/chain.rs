@@ -7,8 +7,7 @@ use crmscope_proto::Lane;
 
 use crate::common::agent::connect;
 use crate::common::chain::{Chain, kinds, verify};
-use crate::common::exact::PATIENCE;
-use crate::common::{Collector, Engine};
+use crate::common::{Collector, Engine, PATIENCE};
 
 /// Waits until verify says so.
 async fn wait(collector: &Collector, what: &str, holds: impl Fn(&serde_json::Value) -> bool) {

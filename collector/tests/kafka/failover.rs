@@ -10,9 +10,9 @@ use crmscope_proto::Lane;
 use crmscope_proto::v1::collector_message::Kind as Answer;
 
 use crate::common::agent::connect;
-use crate::common::exact::{PATIENCE, is_exact};
+use crate::common::exact::is_exact;
 use crate::common::rows::{batch, contents};
-use crate::common::{Collector, Engine};
+use crate::common::{Collector, Engine, PATIENCE};
 
 const AGENTS: usize = 4;
 /// Batches that an agent sends before it waits for acks.

@@ -7,10 +7,10 @@ use crmscope_local::kafka::Cluster;
 use crmscope_proto::Lane;
 
 use crate::common::agent::connect;
-use crate::common::exact::{PATIENCE, is_exact, metrics, wait_number};
+use crate::common::exact::{is_exact, metrics, wait_number};
 use crate::common::log::{Log, entry};
 use crate::common::rows::{batch, contents};
-use crate::common::{Collector, Engine};
+use crate::common::{Collector, Engine, PATIENCE};
 
 const AGENT: &str = "app-01";
 const MEBIBYTE: u64 = 1 << 20;

@@ -11,9 +11,9 @@ use crmscope_proto::Lane;
 use prometheus_client::registry::Registry;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::common::exact::{PATIENCE, append, is_exact, metrics, wait_number};
+use crate::common::exact::{append, is_exact, metrics, wait_number};
 use crate::common::log::{GROUP, Log};
-use crate::common::{Collector, Engine};
+use crate::common::{Collector, Engine, PATIENCE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_writer_goes_on_where_it_was_and_poison_is_a_dead_letter() {
