@@ -227,7 +227,12 @@ fn every_fault_is_told_as_what_it_was() {
     let down_ms = figure("server", "down_ms");
     let crashed_ms = (lasted(&report, "crashed") * 1000.0).round();
     assert!((down_ms as f64 - crashed_ms).abs() < 1.0, "{report:#}");
-    assert_eq!(figure("server", "unknown_ms"), 0, "{report:#}");
+    // Nothing else of it is unknown than what is not stored yet: a busy machine takes some seconds.
+    let newest = report["intervals"].as_array().unwrap().last().unwrap();
+    let is_on_its_way = newest["reason"] == "silent";
+    let on_its_way_ms = newest["to_ms"].as_i64().unwrap() - newest["from_ms"].as_i64().unwrap();
+    let unknown_ms = i64::from(is_on_its_way) * on_its_way_ms;
+    assert_eq!(figure("server", "unknown_ms"), unknown_ms, "{report:#}");
     let outages = report["outages"].as_array().unwrap();
     let of_server = outages.iter().filter(|outage| outage["part"] != "network");
     let boots = usize::from(matches!(path, Path::Cable { .. }));

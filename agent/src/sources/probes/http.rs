@@ -163,6 +163,10 @@ fn of_hyper(error: &hyper::Error) -> Failure {
     if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         return of_stream(error);
     }
+    // A request that was not sent yet is cancelled by what came before it.
+    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
+        return of_hyper(error);
+    }
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return ProbeReason::Closed.into();
     }
@@ -175,5 +179,29 @@ fn of_stream(error: &io::Error) -> Failure {
     match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(error) => chain::reason(error).into(),
         None => Failure::of_io(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::super::target::Check;
+    use super::super::tests::http;
+    use super::*;
+
+    #[tokio::test]
+    async fn who_speaks_before_the_request_is_sent_speaks_no_http() {
+        let Ok(Check::Http(check)) = http("http://127.0.0.1/").check() else {
+            panic!("it is a page");
+        };
+        let (near, mut far) = tokio::io::duplex(1024);
+        far.write_all(b"220 mail\r\n").await.unwrap();
+        let mut figures = Figures::default();
+        let judged = exchange(&check, TokioIo::new(near), &mut figures).await;
+        assert!(
+            matches!(judged, Err(Failure::Target(ProbeReason::Protocol))),
+            "{judged:?}"
+        );
     }
 }

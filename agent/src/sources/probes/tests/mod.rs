@@ -13,7 +13,7 @@ use crmscope_proto::payload::Contents;
 use super::*;
 use crate::sources::SourceStatistics;
 
-fn http(url: &str) -> Target {
+pub(super) fn http(url: &str) -> Target {
     Target {
         name: "page".to_owned(),
         service: "crm".to_owned(),
