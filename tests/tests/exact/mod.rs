@@ -30,7 +30,7 @@ pub(crate) fn prove(fleet: &mut Fleet, truth: &Truth, settle: Duration) {
                 println!("{waiting}; agents start again");
                 let before = accounts::heartbeats(fleet).unwrap();
                 agents.iter().for_each(|agent| fleet.begin(*agent));
-                // What waited goes before what is new: lanes are in order, and share a stream.
+                // It is connected again then; whether everything went is looked at once more.
                 while !accounts::all_beat_since(fleet, &before) {
                     assert!(
                         Instant::now() < end,
