@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::LogFile;
+use super::answers::LogFile;
 
 /// Most files that are counted. A poll ends where more fail: the oldest go first.
 pub(super) const FAILED_MAX: usize = 256;

@@ -1,7 +1,7 @@
 //! What the fuzzer calls.
 
 use super::super::reader::Reader;
-use super::api;
+use super::answers;
 use super::csv::{self, Csv, Record};
 use super::record::{self, Columns, EventType};
 
@@ -10,11 +10,11 @@ use super::record::{self, Columns, EventType};
 /// # Panics
 /// When the pieces in which it comes make a difference, or a bound does not hold.
 pub fn read_answers(data: &[u8]) {
-    let _ = api::read_refusal(data);
-    for (id, name) in api::read_users(data).unwrap_or_default() {
+    let _ = answers::read_refusal(data);
+    for (id, name) in answers::read_users(data).unwrap_or_default() {
         assert!(record::user_id(&id).is_some() && !name.is_empty());
     }
-    if let Ok((files, next)) = api::read_page(data, &EventType::USUAL) {
+    if let Ok((files, next)) = answers::read_page(data, &EventType::USUAL) {
         for file in files {
             assert!(file.id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         }

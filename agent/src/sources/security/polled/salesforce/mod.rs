@@ -10,6 +10,7 @@
 //! told with its id. Users of whom a record has only an id are told by their names, as far as the org
 //! tells them ([`names`]).
 
+mod answers;
 mod api;
 mod config;
 mod csv;
@@ -30,7 +31,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use self::api::{Api, Fault, LogFile};
+use self::answers::{Fault, LogFile};
+use self::api::Api;
 pub use self::config::{Config, Files, Org};
 use self::failed::{FAILED_MAX, Failed, Trouble};
 #[cfg(any(feature = "fuzzing", test))]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::engine::{Chunk, Hand};
 use super::super::window::short;
-use super::api::{Fault, LogFile, USERS_MAX};
+use super::answers::{Fault, LogFile, USERS_MAX};
 use super::csv::{Csv, Record};
 use super::known::InFile;
 use super::record::{Columns, Unnamed};
